@@ -1,0 +1,177 @@
+# -*- test-case-name: ler.test.test_config_values -*-
+"""
+What single values must look like.
+
+Each check returns a complaint that finishes "this value ...", or L{None}; it
+never quotes the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import signal
+from urllib.parse import urlsplit
+
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
+    r"(?![0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONNECTION_HEADERS = frozenset(
+    ("connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade")
+)
+_ANY_ADDRESS = frozenset(("0.0.0.0", "::"))
+
+Address = tuple[str, int]
+
+
+def host(value: str) -> str | None:
+    """
+    Check an address or a host name.
+    """
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(value):
+            return "must be an IP address (without brackets) or a host name"
+    return None
+
+
+def http_url(value: str) -> str | None:
+    """
+    Check a base URL, in which C{{port}} may stand for the port.
+    """
+    wanted = "must look like http://127.0.0.1:8080"
+    try:
+        parts = urlsplit(value.replace("{port}", "1"))
+        port = parts.port
+    except ValueError:
+        return wanted
+    # urlsplit drops line breaks in silence.
+    clean = value.isprintable() and " " not in value
+    if not clean or parts.scheme != "http" or not parts.hostname or host(parts.hostname):
+        return wanted
+    if port == 0:
+        return "needs a port other than 0"
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return "must hold scheme, host, port and path only"
+    return url_path(parts.path) if parts.path else None
+
+
+def url_path(value: str) -> str | None:
+    """
+    Check the path part of a URL.
+    """
+    if not value.startswith("/"):
+        return "must begin with /"
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "must be percent-encoded: no spaces, only ASCII"
+    return None
+
+
+def origin(value: str) -> str | None:
+    """
+    Check a value of the Origin header.
+    """
+    if value in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", value):
+        return None
+    return "must look like https://app.example:8443, without a path"
+
+
+def host_header(value: str) -> str | None:
+    """
+    Check a value of the Host header, with or without a port.
+    """
+    if value == "*" or re.fullmatch(
+        r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?", value
+    ):
+        return None
+    return "must look like router.example or router.example:8077"
+
+
+def header(pair: tuple[str, str]) -> str | None:
+    """
+    Check the name and the value of an HTTP header.
+    """
+    name, value = pair
+    if not _TOKEN.fullmatch(name):
+        return "has a name that HTTP does not allow"
+    if name.lower() in _CONNECTION_HEADERS:
+        return f"may not set {name}, which belongs to the connection"
+    if _CONTROL.search(value.replace("\t", " ")):
+        return f"has a control character in the value of {name}"
+    return None
+
+
+def variable(pair: tuple[str, str]) -> str | None:
+    """
+    Check the name of an environment variable.
+    """
+    if not re.fullmatch(r"[^=\s]+", pair[0]):
+        return "has a name that is empty, or holds '=' or a space"
+    return None
+
+
+def api_key(value: str) -> str | None:
+    """
+    Check a key that clients are to send in a header.
+    """
+    if not value.isprintable() or " " in value:
+        return "must be printable and hold no spaces"
+    return None
+
+
+def ready_check(value: str) -> str | None:
+    """
+    Check the condition of a readiness probe.
+    """
+    if value in ("", "completion") or re.fullmatch(r"model:\S.*|[^=\s][^=]*==.+", value):
+        return None
+    return "must be key==value, model:<id> or completion"
+
+
+def signal_name(value: str) -> str | None:
+    """
+    Check the name or the number of a signal.
+    """
+    try:
+        canonical_signal(value)
+    except (ValueError, KeyError):
+        return "must be a signal such as SIGTERM or SIGINT"
+    return None
+
+
+def canonical_signal(value: str) -> str:
+    """
+    @return: the name of a signal given by its name or its number.
+    """
+    known = signal.Signals(int(value)) if value.isdecimal() else signal.Signals[value]
+    return known.name
+
+
+def is_loopback(value: str) -> bool:
+    """
+    @return: whether a host can be reached from this machine only.
+    """
+    try:
+        return ipaddress.ip_address(value).is_loopback
+    except ValueError:
+        return value.lower() == "localhost"
+
+
+def address(url: str) -> Address:
+    """
+    @return: host and port of a base URL, all names of this machine in one
+        spelling, so that equal addresses are equal.
+    """
+    parts = urlsplit(url)
+    return local(parts.hostname or ""), parts.port or 80
+
+
+def local(name: str) -> str:
+    """
+    @return: C{name}, or C{localhost} for whatever means this machine.
+    """
+    return "localhost" if is_loopback(name) or name in _ANY_ADDRESS else name.lower()

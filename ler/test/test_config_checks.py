@@ -1,0 +1,171 @@
+"""
+Tests for L{ler.config.checks}.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ler.test.test_config import BASE, ConfigTestCase
+
+
+def engine(key: str, port: int, *lines: str) -> str:
+    """
+    @return: the section of an engine, seven lines and C{lines}.
+    """
+    fixed = (
+        "type: generic_process",
+        f"base_url: http://localhost:{port}",
+        f"start_cmd: {sys.executable}",
+    )
+    return "\n    ".join([f"  {key}:", *fixed, *lines]) + "\n"
+
+
+class ProblemTests(ConfigTestCase):
+    """
+    What does not fit together.
+    """
+
+    # What is appended to a good configuration, and the problem that it makes.
+    rows = (
+        # Models.
+        ("models: [{id: m, engine: A}]\n",
+         "6: models[0].engine: no engine 'A'; did you mean 'a'?"),
+        ("models: [{id: m, engine: zzz}]\n", "6: models[0].engine: no engine 'zzz'"),
+        ("models:\n- {id: m, engine: a}\n- {id: n, engine: a}\n- {id: m, engine: a}\n",
+         "9: models[2].id: is the id of models[0] already"),
+        (engine("b", 9002, "served_models: [m]") + "models: [{id: m, engine: a}]\n",
+         "10: engines.b.served_models: holds the id of a model that engine a owns"),
+        ("    served_models: [x]\n" + engine("b", 9002, "served_models: [x]"),
+         "11: engines.b.served_models: holds the id of a model that engine a owns"),
+        # Aliases.
+        ("aliases: {'': m}\nmodels: [{id: m, engine: a}]\n",
+         '6: aliases[""]: an alias needs a name and a target'),
+        ("aliases: {x: ' '}\n", "6: aliases.x: an alias needs a name and a target"),
+        ("aliases: {x: x}\n", "6: aliases.x: points at itself"),
+        ("aliases: {m: m}\nmodels: [{id: m, engine: a}]\n", "6: aliases.m: points at itself"),
+        ("aliases: {x: y, y: m}\nmodels: [{id: m, engine: a}]\n",
+         "6: aliases.x: points at another alias; aliases do not chain"),
+        ("aliases:\n  n: m\nmodels: [{id: m, engine: a}, {id: n, engine: a}]\n",
+         "7: aliases.n: is the id of a model already"),
+        ("    served_models: [n]\naliases: {n: m}\nmodels: [{id: m, engine: a}]\n",
+         "7: aliases.n: is the id of a model already"),
+        ("aliases: {x: llama-9b}\nmodels: [{id: llama-8b, engine: a}]\n",
+         "6: aliases.x: no model 'llama-9b'; did you mean 'llama-8b'?"),
+        ("aliases: {x: 'm*'}\nmodels: [{id: mmmmmm, engine: a}]\n", "6: aliases.x: no model 'm*'"),
+        # Addresses.
+        (engine("b", 9001, "exclusive: false"),
+         "8: engines.b.base_url: a and b share this address, which only exclusive engines may"),
+        (engine("b", 9001) + engine("c", 9001, "exclusive: false"),
+         "12: engines.c.base_url: a and b and c share this address, which only exclusive "
+         "engines may"),
+        ("port: 9001\n", "4: engines.a.base_url: is the address of the router itself"),
+        ("port: 9001\nhost: 0.0.0.0\napi_keys: [x]\n",
+         "4: engines.a.base_url: is the address of the router itself"),
+        (engine("b", 8077).replace("localhost", "Box") + "host: box\napi_keys: [x]\n",
+         "8: engines.b.base_url: is the address of the router itself"),
+        # Engines.
+        ("    enabled: false\n", "1: engines: no engine is enabled"),
+    )  # fmt: skip
+
+    def test_problems(self) -> None:
+        """
+        There is one problem, and it says where.
+        """
+        for text, message in self.rows:
+            self.assertEqual([message], self.problems(BASE + text), text)
+
+    def test_leave_inside_a_unit(self) -> None:
+        """
+        Engines cannot be left running in a unit that ends them, unless it is
+        confirmed that it does not.
+        """
+        text = BASE + "on_exit: leave\n"
+        (problem,) = self.problems(text, {"INVOCATION_ID": "1"})
+        self.assertIn("6: on_exit: leave needs KillMode=process in the systemd unit", problem)
+        self.assertIn("Environment=ENGINE_ROUTER_KILLMODE=process", problem)
+        (problem,) = self.problems(text, {"INVOCATION_ID": "1", "ENGINE_ROUTER_KILLMODE": "mixed"})
+        self.load(text, {"INVOCATION_ID": "1", "ENGINE_ROUTER_KILLMODE": "process"})
+        self.load(text, {})
+        self.load(BASE, {"INVOCATION_ID": "1"})
+
+
+ACCEPTED = (
+    # Exclusive engines run one at a time.
+    engine("b", 9001),
+    engine("b", 9001, "exclusive: false", "enabled: false"),
+    engine("b", 9001, "exclusive: false").replace("localhost", "box"),
+    "port: 0\n",
+    # Aliases lead to models of either list, by pattern too.
+    "    served_models: [s]\nmodels: [{id: m, engine: a}]\n"
+    "aliases: {x: m, y: s, 'claude-*': m, '*': m}\n",
+    # An engine may serve what models gives it anyway.
+    "    served_models: [m]\nmodels: [{id: m, engine: a}]\n",
+    # A disabled engine claims nothing.
+    "    served_models: [m]\n" + engine("b", 9002, "served_models: [m]", "enabled: false"),
+)
+
+
+class AcceptedTests(ConfigTestCase):
+    """
+    What fits.
+    """
+
+    def test_accepted(self) -> None:
+        """
+        It loads without a warning.
+        """
+        for text in ACCEPTED:
+            self.assertEqual([], self.warnings(BASE + text), text)
+
+
+class WarningTests(ConfigTestCase):
+    """
+    What is likely a mistake.
+    """
+
+    def test_open_to_the_world(self) -> None:
+        """
+        Listening beyond this machine asks for keys.
+        """
+        message = (
+            "6: host: without api_keys, everybody who can reach this address can use every engine"
+        )
+        for host in ("0.0.0.0", "'::'", "192.0.2.1", "box.example"):
+            self.assertEqual([message], self.warnings(f"{BASE}host: {host}\n"))
+            self.assertEqual([], self.warnings(f"{BASE}host: {host}\napi_keys: [x]\n"))
+        for host in ("127.0.0.1", "localhost", "'::1'"):
+            self.assertEqual([], self.warnings(f"{BASE}host: {host}\n"))
+
+    def test_model_of_a_disabled_engine(self) -> None:
+        """
+        A model whose engine is disabled cannot be had.
+        """
+        text = engine("b", 9002, "enabled: false") + "models: [{id: m, engine: b}]\n"
+        self.assertEqual(["11: models[0].engine: engine b is disabled"], self.warnings(BASE + text))
+
+    def test_program_not_found(self) -> None:
+        """
+        A program that cannot be found is worth a warning, not an error: it may
+        yet be installed.
+        """
+        message = (
+            "5: engines.a.start_cmd: its program is neither on PATH nor an executable file, so a "
+            "start would fail"
+        )
+
+        def warnings(program: str, more: str = "", path: str = "/nowhere") -> list[str]:
+            text = BASE.replace(f"[{sys.executable}]", program) + more
+            return self.warnings(text, {"PATH": path})
+
+        folder = os.path.dirname(sys.executable)
+        name = os.path.basename(sys.executable)
+        self.assertEqual([message], warnings("no-such-program --port 1"))
+        self.assertEqual([message], warnings("/no/such/program"))
+        self.assertEqual([message], warnings("['']"))
+        self.assertEqual([message], warnings(name))
+        self.assertEqual([], warnings(name, path=folder))
+        self.assertEqual([], warnings(name, f"    env: {{PATH: {folder}}}\n"))
+        self.assertEqual([], warnings(f"./{name}", f"    cwd: {folder}\n"))
+        self.assertEqual([], warnings("no-such-program", "    enabled: false\n" + engine("b", 1)))
