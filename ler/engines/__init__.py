@@ -1,0 +1,15 @@
+# -*- test-case-name: ler.test -*-
+"""
+WHO serves a model, and how its process tree is owned.
+
+From the outside in: L{ler.engines.generic_process} is an engine that the
+router launches.  L{ler.engines.health} says when it can answer,
+L{ler.engines.port} who listens where it should, L{ler.engines.output} what it
+printed.  L{ler.engines.process} is its process tree as Deferreds, be it
+launched by us (L{ler.engines.launch}) or by an earlier router
+(L{ler.engines.records}, L{ler.engines.identity}, L{ler.engines.reown}).  The
+tree itself is owned by another process, L{ler.engines.guardian}, which is made
+of L{ler.engines.tree}, L{ler.engines.backlog} and L{ler.engines.procfs}.
+
+L{ler.engines.catalog} knows which engine has a model.
+"""
