@@ -1,0 +1,145 @@
+# -*- test-case-name: ler.test.test_leases -*-
+"""
+A lease is a request that was let in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ler.errors import RouterError
+from ler.interfaces import IEngine, Residency
+
+
+class Lease:
+    """
+    The right to send one request to the resident.
+
+    @ivar engine: the L{IEngine} that answers it.
+    @ivar residency: what the request was admitted to.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, engine: IEngine, residency: Residency, released: Callable[[Lease], None]
+    ) -> None:
+        self.engine = engine
+        self.residency = residency
+        self._released: Callable[[Lease], None] | None = released
+        self._on_cut: Callable[[RouterError], None] | None = None
+        self._reason: RouterError | None = None
+
+    def on_cut(self, callback: Callable[[RouterError], None]) -> None:
+        """
+        @param callback: called, at most once, with the reason when the slot
+            cannot let the request go on: it ends its answer and releases the
+            lease.  At once if that happened before.
+        """
+        if self._reason is not None:
+            callback(self._reason)
+        else:
+            self._on_cut = callback
+
+    def cut(self, reason: RouterError) -> None:
+        """
+        Ask the holder to end now.
+        """
+        if self._released is None or self._reason is not None:
+            return
+        self._reason = reason
+        callback, self._on_cut = self._on_cut, None
+        if callback is None:
+            return
+        try:
+            callback(reason)
+        except Exception:
+            # A bug of one holder keeps nobody else from being cut.
+            self._log.failure("a request broke when it was cut")
+
+    def release(self) -> None:
+        """
+        Give the lease back.  Only the first call counts.
+        """
+        released, self._released = self._released, None
+        self._on_cut = None
+        if released is not None:
+            released(self)
+
+
+class Leases:
+    """
+    The leases of one slot that are out.
+    """
+
+    def __init__(self) -> None:
+        self._out: set[Lease] = set()
+        self._drained: Deferred[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._out)
+
+    def add(self, lease: Lease) -> None:
+        """
+        C{lease} is out.
+        """
+        self._out.add(lease)
+
+    def ended(self, lease: Lease) -> None:
+        """
+        C{lease} was given back; it may have been given up before.
+        """
+        self._out.discard(lease)
+        if not self._out and self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def give_up(self) -> tuple[Lease, ...]:
+        """
+        Count on the return of those that are out no longer.
+
+        @return: them.
+        """
+        given_up = tuple(self._out)
+        self._out.clear()
+        return given_up
+
+    def cut(self, reason: RouterError) -> None:
+        """
+        Ask all holders to end now.
+        """
+        cut(tuple(self._out), reason)
+
+    def drained(self) -> Deferred[None]:
+        """
+        Wait for the last; for one waiter at a time.
+
+        @return: a L{Deferred} firing with L{None} when none is out.
+        """
+        drained: Deferred[None] = Deferred(self._forget_waiter)
+        if self._out:
+            self._drained = drained
+        else:
+            drained.callback(None)
+        return drained
+
+    def by_engine(self) -> Counter[str]:
+        """
+        @return: how many are out for each engine.
+        """
+        return Counter(lease.residency.engine for lease in self._out)
+
+    def _forget_waiter(self, _: object) -> None:
+        self._drained = None
+
+
+def cut(leases: Iterable[Lease], reason: RouterError) -> None:
+    """
+    Ask the holders of C{leases} to end now.
+    """
+    for lease in leases:
+        lease.cut(reason)

@@ -1,0 +1,240 @@
+# -*- test-case-name: ler.test.test_slots -*-
+"""
+Tests of L{ler.slot.slots}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ler.errors import EngineStuck, Paused
+from ler.interfaces import Residency
+from ler.slot.policy import Join
+from ler.slot.slot import SlotOptions
+from ler.slot.slots import EXCLUSIVE, Slots
+from ler.slot.states import State
+from ler.slot.swap import Swap
+from ler.test.slot_case import MAX_WAIT, SETTLED, A, B
+from ler.testing import FakeEngine, FakeMemory
+
+SMALL, TINY = Residency("small"), Residency("tiny")
+
+
+class SlotsTests(SynchronousTestCase):
+    """
+    L{Slots}: C{a} and C{b} are rivals, C{small} and C{tiny} live beside them.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.events: list[str] = []
+        self.engines = {
+            key: FakeEngine(key, events=self.events) for key in ("a", "b", "small", "tiny")
+        }
+        self.memory, self.private_memory = FakeMemory(SETTLED), FakeMemory(SETTLED)
+        self.swaps: list[Swap] = []
+        self.slots = Slots(
+            self.engines,
+            ["a", "b"],
+            make_policy=lambda: Join(MAX_WAIT),
+            memory=self.memory,
+            private_memory=self.private_memory,
+            clock=self.clock,
+            options=SlotOptions(),
+            swapped=self.swaps.append,
+        )
+
+    def bring_up(self, *targets: Residency) -> None:
+        """
+        Bring C{targets} up, one after the other.
+        """
+        self.slots.adopt()
+        for target in targets:
+            done = self.slots.bring_up(target)
+            self.engines[target.engine].started()
+            self.successResultOf(done)
+        del self.events[:]
+
+    def test_who_lives_where(self) -> None:
+        """
+        Rivals share a slot, every other engine has one of its own.
+        """
+        self.assertEqual([slot.name for slot in self.slots.all], [EXCLUSIVE, "small", "tiny"])
+        self.assertIs(self.slots.of("a"), self.slots.exclusive)
+        self.assertIs(self.slots.of("b"), self.slots.exclusive)
+        self.assertIs(self.slots.of("small"), self.slots.all[1])
+        self.assertIsNot(self.slots.of("small"), self.slots.of("tiny"))
+
+    def test_has_ready(self) -> None:
+        """
+        An engine is ready while it is resident, whichever model it has.
+        """
+        self.bring_up(Residency("a", "large"))
+        ready = [self.slots.has_ready(key) for key in self.engines]
+        self.assertEqual(ready, [True, False, False, False])
+
+    def test_adopt(self) -> None:
+        """
+        Every slot finds out what its engines hold.
+        """
+        self.engines["b"].holding = (B,)
+        self.engines["tiny"].holding = (TINY,)
+        self.slots.adopt()
+        residents = [slot.resident for slot in self.slots.all]
+        self.assertEqual(residents, [B, None, TINY])
+
+    def test_beside_each_other(self) -> None:
+        """
+        An engine with a slot of its own is started beside the others.
+        """
+        self.bring_up(A)
+        small = self.slots.acquire(SMALL)
+        self.engines["small"].started()
+        self.assertIs(self.successResultOf(small).engine, self.engines["small"])
+        self.assertIs(self.successResultOf(self.slots.acquire(A)).engine, self.engines["a"])
+        self.assertEqual(self.events, ["small bring_up"])
+
+    def test_memory(self) -> None:
+        """
+        The rivals watch the memory, the others wait for nothing.
+        """
+        self.bring_up(A, SMALL)
+        self.assertEqual([release[1] for release in self.memory.releases], ["a"])
+        self.assertEqual([release[1] for release in self.private_memory.releases], ["small"])
+
+    def test_never_two_loads(self) -> None:
+        """
+        Two engines never load at the same time, also in different slots.
+        """
+        self.slots.adopt()
+        tickets = [self.slots.acquire(target) for target in (A, SMALL, TINY)]
+        self.assertEqual(self.events, ["a bring_up"])
+        self.engines["a"].started()
+        self.assertEqual(self.events, ["a bring_up", "small bring_up"])
+        self.engines["small"].started()
+        self.engines["tiny"].started()
+        for ticket in tickets:
+            self.successResultOf(ticket)
+
+    def test_whole_swap(self) -> None:
+        """
+        A swap holds the token from the first stop to the end of the start, so
+        that the memory moves for one reason at a time.
+        """
+        self.bring_up(A)
+        swap = self.slots.acquire(B)
+        small = self.slots.acquire(SMALL)
+        self.engines["a"].freed()
+        self.assertEqual(self.events, ["a free", "b bring_up"])
+        self.engines["b"].started()
+        self.successResultOf(swap)
+        self.engines["small"].started()
+        self.successResultOf(small)
+
+    def test_swap_waits_for_a_load(self) -> None:
+        """
+        A swap that is due stops nothing while another slot loads.
+        """
+        self.bring_up(A)
+        small = self.slots.acquire(SMALL)
+        self.slots.acquire(B)
+        self.assertEqual(self.events, ["small bring_up"])
+        self.engines["small"].started()
+        self.successResultOf(small)
+        self.assertEqual(self.events, ["small bring_up", "a free"])
+
+    def test_waiting_for_a_load_that_fails(self) -> None:
+        """
+        A failed load is cleaned up before another slot may load.
+        """
+        self.slots.adopt()
+        failing, waiting = self.slots.acquire(SMALL), self.slots.acquire(TINY)
+        self.engines["small"].start_failed(EngineStuck("port taken"))
+        self.failureResultOf(failing, EngineStuck)
+        self.assertEqual(self.events, ["small bring_up", "small free"])
+        self.engines["small"].freed()
+        self.engines["tiny"].started()
+        self.successResultOf(waiting)
+
+    def test_unload(self) -> None:
+        """
+        Unloading empties every slot.
+        """
+        self.bring_up(A, SMALL)
+        unloaded = self.slots.unload()
+        self.engines["a"].freed()
+        self.assertNoResult(unloaded)
+        self.engines["small"].freed()
+        self.successResultOf(unloaded)
+        self.assertEqual([slot.resident for slot in self.slots.all], [None] * 3)
+
+    def test_unload_fails(self) -> None:
+        """
+        When a slot cannot be emptied, that is told as it is once the others
+        are empty.
+        """
+        self.bring_up(A, SMALL)
+        unloaded = self.slots.unload()
+        self.engines["a"].free_failed(EngineStuck("process 42 survives SIGKILL"))
+        self.assertNoResult(unloaded)
+        self.engines["small"].freed()
+        self.failureResultOf(unloaded, EngineStuck)
+
+    def test_pause(self) -> None:
+        """
+        A pause empties every slot and refuses every request, until it ends.
+        """
+        self.bring_up(A, SMALL)
+        paused = self.slots.pause("gaming")
+        self.failureResultOf(self.slots.acquire(A), Paused)
+        self.failureResultOf(self.slots.acquire(TINY), Paused)
+        self.engines["a"].freed()
+        self.engines["small"].freed()
+        self.successResultOf(paused)
+        self.slots.resume()
+        tiny = self.slots.acquire(TINY)
+        self.engines["tiny"].started()
+        self.successResultOf(tiny)
+
+    def test_close(self) -> None:
+        """
+        Closing stops all engines at once, and ends with the last.
+        """
+        self.bring_up(A, SMALL)
+        closed = self.slots.close()
+        self.assertEqual(self.events, ["a free", "b free", "small free", "tiny free"])
+        self.engines["a"].freed()
+        self.assertNoResult(closed)
+        self.engines["small"].freed()
+        self.successResultOf(closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_close_and_leave(self) -> None:
+        """
+        Every ready resident can be left running.
+        """
+        self.bring_up(A, SMALL)
+        self.successResultOf(self.slots.close(leave=True))
+        self.assertEqual(self.events, ["a leave", "b free", "small leave", "tiny free"])
+
+    def test_describe(self) -> None:
+        """
+        Every slot is described, the exclusive one first.
+        """
+        self.bring_up(SMALL)
+        self.assertEqual(
+            [(slot["slot"], slot["state"]) for slot in self.slots.describe()],
+            [
+                (EXCLUSIVE, State.EMPTY.value),
+                ("small", State.READY.value),
+                ("tiny", State.EMPTY.value),
+            ],
+        )
+
+    def test_swapped(self) -> None:
+        """
+        The swaps of every slot are reported.
+        """
+        self.bring_up(A, SMALL)
+        self.assertEqual([swap.incoming for swap in self.swaps], [A, SMALL])
