@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from ler.errors import UnknownModel
 from ler.interfaces import Residency
 
+LONGEST = 200
+"""The longest name that patterns are tried on, and that an answer repeats."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -61,7 +64,7 @@ class Catalog:
         self._aliases = {name: id for name, id in aliases.items() if "*" not in name}
         patterns = sorted((name for name in aliases if "*" in name), key=len, reverse=True)
         self._patterns = [
-            (re.compile(".*".join(map(re.escape, name.split("*")))), aliases[name])
+            (re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL), aliases[name])
             for name in patterns
         ]
 
@@ -74,7 +77,7 @@ class Catalog:
         if entry is not None:
             return entry
         id = self._aliases.get(name)
-        if id is None:
+        if id is None and len(name) <= LONGEST:
             id = next((id for pattern, id in self._patterns if pattern.fullmatch(name)), None)
         return None if id is None else self._entries.get(id)
 
@@ -85,9 +88,9 @@ class Catalog:
         entry = self.find(name)
         if entry is not None:
             return entry
-        near = difflib.get_close_matches(name[:200], [*self._entries, *self._aliases], n=3)
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+        near = difflib.get_close_matches(shown, [*self._entries, *self._aliases], n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; GET /v1/models lists them"
-        shown = name if len(name) <= 200 else f"{name[:200]}..."
         raise UnknownModel(f"no engine has a model '{shown}'{hint}")
 
     def entries(self) -> Sequence[Entry]:
