@@ -1,0 +1,385 @@
+# -*- test-case-name: ler.test.test_tap -*-
+"""
+C{twistd engine-router}: its options, and the one place where the parts are
+put together and the real reactor is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from prometheus_client import CollectorRegistry
+from twisted.application.service import MultiService, Service
+from twisted.application.strports import service as listening_service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import quoteStringArgument
+from twisted.internet.error import CannotListenError
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger, globalLogPublisher
+from twisted.python import usage
+
+from ler.config import Config, ConfigError, json_schema, load
+from ler.engines.catalog import Catalog, Entry
+from ler.engines.generic_process import GenericProcessEngine
+from ler.errors import GIB, EngineStartFailed
+from ler.interfaces import IStateStore, Residency, SettleReport
+from ler.logs import LogFileService
+from ler.memory.hidden import HiddenMemory
+from ler.memory.memory import Memory
+from ler.memory.probes import machine_channels
+from ler.memory.unwatched import UnwatchedMemory
+from ler.metrics import Metrics
+from ler.slot.policy import make_policy
+from ler.slot.slot import SlotOptions
+from ler.slot.slots import Slots
+from ler.slot.states import State
+from ler.slot.swap import Swap
+from ler.state import StateDirectory, StateFile, StateLocked
+from ler.upstream import Upstream, engine_agent
+from ler.web.admin import admin_tree
+from ler.web.endpoints import Folder
+from ler.web.gate import make_gate
+from ler.web.openai import V1, ModelRoutes, model_listing
+from ler.web.relay import Relay, RelayOptions
+from ler.web.site import RouterSite
+from ler.web.status import Status, status_endpoints, watch_gauges
+
+IDLE_CONNECTIONS = 64
+"""How many idle connections are kept to one engine."""
+
+BACKLOG = 1024
+"""How many clients may come at once; one too many would try again after a second."""
+
+
+class Options(usage.Options):
+    """
+    The command line of C{twistd engine-router}.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "One URL in front of many local inference engines, one of which at a time holds the memory."
+    )
+    optParameters: ClassVar = [
+        ["config", "c", None, "The YAML configuration (required)."],
+    ]
+    optFlags: ClassVar = [
+        ["check-config", None, "Say whether the configuration is right, and exit."],
+        ["print-schema", None, "Print the JSON Schema of the configuration, and exit."],
+    ]
+
+    def postOptions(self) -> None:
+        """
+        Read the configuration: what is wrong with it is told here, before
+        anything is started.
+        """
+        if self["print-schema"]:
+            print(json.dumps(json_schema(), indent=2))
+            raise SystemExit(0)
+        if self["config"] is None:
+            # After a UsageError Twisted 22.4 would exit with 0.
+            raise SystemExit("engine-router: --config FILE is needed; see --help")
+        try:
+            loaded = load(self["config"], os.environ)
+        except ConfigError as e:
+            raise SystemExit(str(e)) from None
+        for warning in loaded.warnings:
+            print(warning, file=sys.stderr)
+        if self["check-config"]:
+            engines = ", ".join(loaded.config.engines)
+            print(f"{self['config']} is right: {len(loaded.config.models)} models on {engines}")
+            raise SystemExit(0)
+        self.loaded = loaded.config
+
+
+def makeService(options: Options) -> Service:
+    """
+    @return: the router that C{options} describe.
+    """
+    from twisted.internet import reactor
+
+    return Router(options.loaded, os.environ, reactor)
+
+
+class Router(MultiService):
+    """
+    A whole router, which starts and stops in order.
+    """
+
+    _log = Logger()
+
+    def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:
+        """
+        @param environ: the environment that engines inherit from.
+        @param reactor: the real reactor, or one as capable.
+        """
+        super().__init__()
+        self.setName("engine-router")
+        self._config = config
+        self._environ = environ
+        self._reactor = reactor
+        self._state = StateDirectory(config.state_dir)
+        self._slots: Slots | None = None
+        self._listening: Any = None
+        if config.log_file is not None:
+            LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
+                self
+            )
+
+    def privilegedStartService(self) -> None:
+        """
+        Take the state folder, build the parts, and listen.
+
+        @raise SystemExit: when that cannot be done; it says why.
+        """
+        raise_file_limit()
+        try:
+            self._open()
+        except (OSError, StateLocked, CannotListenError) as e:
+            raise SystemExit(f"engine-router cannot start: {e}") from e
+
+    def _open(self) -> None:
+        self._state.lock()
+        path = self._config.state_file or os.path.join(self._state.path, "state.json")
+        self._slots, site = build(
+            self._config, self._environ, self._reactor, StateFile(path), self._state
+        )
+        self._listening = listening_service(endpoint(self._config), site, reactor=self._reactor)
+        self._listening.setServiceParent(self)
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """
+        Look at what runs already, now that clients can come and wait.
+        """
+        super().startService()
+        assert self._slots is not None
+        self._log.info(
+            "engine-router on http://{host}:{port}", host=self._config.host, port=self._config.port
+        )
+        self._slots.adopt()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Accept nothing new, let answers end, stop or leave the engines.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._listening is not None:
+            await self._listening.disownServiceParent()
+        if self._slots is not None:
+            await self._slots.close(leave=self._config.on_exit == "leave")
+        self._state.unlock()
+        stopped = super().stopService()
+        if isinstance(stopped, Deferred):
+            await stopped
+
+
+def build(
+    config: Config,
+    environ: Mapping[str, str],
+    reactor: Any,
+    store: IStateStore,
+    state: StateDirectory,
+) -> tuple[Slots, RouterSite]:
+    """
+    Put the parts together.
+
+    @return: the slots, and the site that serves them.
+    """
+    configured = {key: engine for key, engine in config.engines.items() if engine.enabled}
+    catalog = build_catalog(config)
+    metrics = Metrics(CollectorRegistry())
+    threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    instance = instance_of(store)
+
+    engines = {
+        key: GenericProcessEngine(
+            engine,
+            reactor=reactor,
+            agent=engine_agent(reactor, engine.ready_timeout_s, idle=1),
+            store=store,
+            state_dir=state.path,
+            instance=instance,
+            environ=environ,
+            threads=threads,
+            model_name=next(
+                (entry.upstream_name for entry in catalog.entries() if entry.engine == key), None
+            ),
+        )
+        for key, engine in configured.items()
+    }
+    memory = Memory(
+        machine_channels(free_too="drop_cache" in config.memory_assist),
+        reactor,
+        store,
+        needs={
+            key: int(engine.memory * GIB)
+            for key, engine in configured.items()
+            if engine.memory is not None
+        },
+        sizing={key: engine.sizing for key, engine in configured.items()},
+        timeout=config.swap_memory_settle_timeout_s,
+        assist=HiddenMemory(config.memory_assist, threads),
+        observe=partial(count_settle, metrics),
+    )
+    slots = Slots(
+        engines,
+        [key for key, engine in configured.items() if engine.exclusive],
+        make_policy=lambda: make_policy(config.scheduler.policy, config.scheduler.max_wait_s),
+        memory=memory,
+        private_memory=UnwatchedMemory(),
+        clock=reactor,
+        options=SlotOptions(
+            drain_timeout=config.drain_timeout_s,
+            orphan_grace=config.orphan_start_grace_s,
+            max_queue=config.scheduler.max_queue,
+            restore=config.on_start_failure == "restore",
+        ),
+        swapped=partial(count_swap, metrics),
+    )
+    upstreams = {
+        key: Upstream(
+            engine.base_url,
+            engine_agent(reactor, config.upstream_connect_timeout_s, IDLE_CONNECTIONS),
+            reactor,
+            engine.max_connections,
+        )
+        for key, engine in configured.items()
+    }
+    relay = Relay(
+        slots.acquire,
+        upstreams,
+        reactor,
+        metrics,
+        RelayOptions(
+            heartbeats=config.swap_keepalive_enabled,
+            interval=config.swap_keepalive_interval_s,
+            grace=config.swap_keepalive_grace_s,
+            stall_timeout=config.client_stall_timeout_s,
+        ),
+    )
+    routes = ModelRoutes(
+        catalog,
+        relay,
+        control_paths={path for engine in configured.values() for path in engine.control_paths},
+        upstream_headers={key: engine.upstream_headers for key, engine in configured.items()},
+        is_resident=partial(is_served_at_once, slots),
+        guarded=bool(config.api_keys),
+        max_json_depth=config.max_json_depth,
+    )
+    watch_gauges(metrics, slots, upstreams)
+    root = Folder(
+        {
+            "v1": V1(model_listing(catalog), routes),
+            "admin": admin_tree(slots, catalog, {key: Residency(key) for key in engines}, reactor),
+            **status_endpoints(Status(slots, engines, upstreams, catalog, memory), metrics),
+        }
+    )
+    gate = make_gate(
+        host=config.host,
+        api_keys=config.api_keys,
+        allowed_hosts=config.allowed_hosts,
+        allowed_origins=config.allowed_origins,
+        max_body_mb=config.max_body_mb,
+        max_upload_mb=config.max_upload_mb,
+    )
+    return slots, RouterSite(root, gate, state.spool, reactor)
+
+
+def build_catalog(config: Config) -> Catalog:
+    """
+    @return: the models of the enabled engines: those that are listed, then
+        the further ids that engines serve.
+    """
+    listed = [
+        Entry(
+            id=model.id,
+            engine=model.engine,
+            upstream_name=model.model_name or model.id,
+            display_name=model.display_name or model.id,
+            context_length=model.context_length,
+            thinking_floor=model.disable_thinking_below_max_tokens,
+        )
+        for model in config.models
+    ]
+    served = [
+        Entry(id=id, engine=key, upstream_name=id, display_name=id)
+        for key, engine in config.engines.items()
+        for id in engine.served_models
+    ]
+    enabled = [entry for entry in listed + served if config.engines[entry.engine].enabled]
+    return Catalog(enabled, config.aliases)
+
+
+def endpoint(config: Config) -> str:
+    """
+    @return: where to listen, as an endpoint description.
+    """
+    kind = "tcp6" if ":" in config.host else "tcp"
+    interface = quoteStringArgument(config.host)
+    return f"{kind}:{config.port}:backlog={BACKLOG}:interface={interface}"
+
+
+def is_served_at_once(slots: Slots, wanted: Residency) -> bool:
+    """
+    @return: whether a request for C{wanted} neither waits nor makes another
+        wait.
+    """
+    slot = slots.of(wanted.engine)
+    return slot.state is State.READY and slot.resident == wanted and not slot.waiting
+
+
+def instance_of(store: IStateStore) -> str:
+    """
+    @return: what marks the processes of this router, and of those that worked
+        in the same state folder before it.
+    """
+    instance = store.get("instance")
+    if not isinstance(instance, str) or not instance:
+        instance = uuid.uuid4().hex
+        store.put("instance", instance)
+    return instance
+
+
+def count_swap(metrics: Metrics, swap: Swap) -> None:
+    """
+    A swap has ended.
+    """
+    metrics.swap_ended(
+        to="none" if swap.incoming is None else swap.incoming.engine,
+        cause=swap.cause,
+        ok=swap.error is None,
+        seconds=swap.seconds or 0.0,
+        phases=swap.phases,
+    )
+    if isinstance(swap.error, EngineStartFailed) and swap.error.lacked_memory:
+        metrics.start_lacked_memory("none" if swap.report is None else swap.report.verdict)
+
+
+def count_settle(
+    metrics: Metrics, outgoing: str | None, incoming: str | None, report: SettleReport
+) -> None:
+    """
+    A wait for memory has ended.
+    """
+    metrics.settled(outgoing or "none", report)
+
+
+def raise_file_limit() -> None:
+    """
+    Every waiting client is an open file; take as many as we may.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

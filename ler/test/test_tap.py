@@ -1,0 +1,565 @@
+"""
+Tests for L{ler.tap}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ler import tap
+from ler.config import Config, GenericProcess, Model
+from ler.engines.catalog import Entry
+from ler.errors import EngineStartFailed
+from ler.interfaces import Residency, SettleReport
+from ler.metrics import Metrics
+from ler.slot.policy import Join
+from ler.slot.slot import SlotOptions
+from ler.slot.slots import Slots
+from ler.slot.swap import Swap
+from ler.state import StateDirectory, StateLocked
+from ler.tap import Options, Router
+from ler.test.http import Client
+from ler.testing import FakeEngine, FakeMemory, FakeStateStore
+
+
+def engine(key: str, **settings: Any) -> GenericProcess:
+    """
+    @return: the configuration of an engine.
+    """
+    url = f"http://127.0.0.1:{18000 + len(key)}"
+    return GenericProcess(key=key, base_url=url, start_cmd=("true",), **settings)
+
+
+def config_of(*engines: GenericProcess, **settings: Any) -> Config:
+    """
+    @return: a configuration.
+    """
+    return Config(engines={engine.key: engine for engine in engines}, **settings)
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    The command line.
+    """
+
+    def setUp(self) -> None:
+        """
+        Listen to what is printed.
+        """
+        self.out, self.err = StringIO(), StringIO()
+        self.patch(sys, "stdout", self.out)
+        self.patch(sys, "stderr", self.err)
+
+    def write(self, **config: object) -> str:
+        """
+        @return: the path of a configuration.
+        """
+        path = Path(self.mktemp())
+        path.write_text(yaml.safe_dump(config))
+        return str(path)
+
+    def good(self, **settings: object) -> str:
+        """
+        @return: the path of a configuration with which nothing is wrong.
+        """
+        command = [sys.executable]
+        a = {"type": "generic_process", "base_url": "http://127.0.0.1:1", "start_cmd": command}
+        return self.write(engines={"a": a}, models=[{"id": "m", "engine": "a"}], **settings)
+
+    def leave(self, *arguments: str) -> object:
+        """
+        Assert that the command ends here.
+
+        @return: its exit status, or what it prints in exiting with 1.
+        """
+        status: object = self.assertRaises(SystemExit, Options().parseOptions, arguments).code
+        return status
+
+    def test_loaded(self) -> None:
+        """The configuration is read before anything is started."""
+        options = Options()
+        options.parseOptions(["--config", self.good(port=1234)])
+        self.assertEqual(1234, options.loaded.port)
+        self.assertEqual(("", ""), (self.out.getvalue(), self.err.getvalue()))
+
+    def test_check(self) -> None:
+        """A configuration can be looked at without a start."""
+        path = self.good()
+        self.assertEqual(0, self.leave("--config", path, "--check-config"))
+        self.assertEqual(f"{path} is right: 1 models on a\n", self.out.getvalue())
+
+    def test_warnings(self) -> None:
+        """What is likely a mistake is told, and no reason to stop."""
+        self.assertEqual(0, self.leave("-c", self.good(host="0.0.0.0"), "--check-config"))
+        self.assertIn("api_keys", self.err.getvalue())
+
+    def test_no_file(self) -> None:
+        """A file that is not there is told in a sentence."""
+        for check in ([], ["--check-config"]):
+            said = self.leave("--config", "/nowhere/config.yaml", *check)
+            self.assertIn("/nowhere/config.yaml: cannot be read: No such file", str(said))
+
+    def test_problems(self) -> None:
+        """All problems are told at once."""
+        path = self.write(engines={"a": {"type": "generic_process"}}, prot=1, api_key=["x"])
+        said = str(self.leave("--config", path))
+        for word in ("prot", "api_key", "base_url", "start_cmd"):
+            self.assertIn(word, said)
+
+    def test_schema(self) -> None:
+        """The schema of the configuration can be printed, without one."""
+        self.assertEqual(0, self.leave("--print-schema"))
+        self.assertIn("engines", json.loads(self.out.getvalue())["properties"])
+
+    def test_nothing_given(self) -> None:
+        """A router needs a configuration."""
+        self.assertIn("--config FILE is needed", str(self.leave()))
+
+
+class FakePort:
+    """
+    A port that closes when the test says so.
+    """
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+        self.closed: Deferred[None] = Deferred()
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Accept nothing new.
+        """
+        self._events.append("stop listening")
+        return self.closed
+
+
+class FakeReactor(MemoryReactorClock):
+    """
+    A reactor that keeps the ports on which it listens.
+    """
+
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self.events = events
+        self.ports: list[FakePort] = []
+        self.busy = False
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """
+        @see: C{IReactorTCP.listenTCP}
+        """
+        if self.busy:
+            raise CannotListenError(interface, port, OSError("Address already in use"))
+        self.events.append(f"listen on {interface} port {port}")
+        self.ports.append(FakePort(self.events))
+        return self.ports[-1]
+
+    def getThreadPool(self) -> object:
+        """
+        @see: C{IReactorThreads.getThreadPool}
+        """
+        return object()
+
+
+class FakeSlots:
+    """
+    Slots that close when the test says so.
+    """
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+        self.closed: Deferred[None] = Deferred()
+
+    def adopt(self) -> None:
+        """
+        @see: L{Slots.adopt<ler.slot.slots.Slots.adopt>}
+        """
+        self._events.append("adopt")
+
+    def close(self, leave: bool) -> Deferred[None]:
+        """
+        @see: L{Slots.close<ler.slot.slots.Slots.close>}
+        """
+        self._events.append("leave" if leave else "close")
+        return self.closed
+
+
+class RouterTests(SynchronousTestCase):
+    """
+    A router starts and stops in order.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let nothing real be built.
+        """
+        self.events: list[str] = []
+        self.reactor = FakeReactor(self.events)
+        self.slots = FakeSlots(self.events)
+        self.folder = Path(self.mktemp()).resolve()
+        self.stores: list[Any] = []
+        self.patch(tap, "build", self.build)
+        self.patch(tap, "raise_file_limit", lambda: None)
+
+    def build(
+        self, config: Config, environ: object, reactor: object, store: object, _: object
+    ) -> Any:
+        """
+        @see: L{tap.build}
+        """
+        self.events.append("build")
+        self.stores.append(store)
+        return self.slots, cast(Any, "a site")
+
+    def router(self, **settings: Any) -> Router:
+        """
+        @return: a router that was not started.
+        """
+        config = config_of(engine("a"), state_dir=str(self.folder), **settings)
+        return Router(config, {}, self.reactor)
+
+    def test_start(self) -> None:
+        """First the parts are built, then it listens, and then it finds out
+        what runs already: who comes meanwhile can wait."""
+        router = self.router()
+        self.assertFalse(self.folder.exists())
+        router.privilegedStartService()
+        router.startService()
+        self.assertEqual(["build", "listen on 127.0.0.1 port 8077", "adopt"], self.events)
+
+    def test_stop(self) -> None:
+        """It stops to listen, ends answers and engines, and lets go of its
+        folder, each when the one before is done."""
+        router = self.router()
+        router.privilegedStartService()
+        router.startService()
+        del self.events[:]
+        stopped = router.stopService()
+        self.assertEqual(["stop listening"], self.events)
+        self.reactor.ports[0].closed.callback(None)
+        self.assertEqual(["stop listening", "close"], self.events)
+        other = StateDirectory(str(self.folder))
+        self.assertRaises(StateLocked, other.lock)
+        self.assertNoResult(stopped)
+        self.slots.closed.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(router.running)
+        other.lock()
+        other.unlock()
+
+    def test_leave(self) -> None:
+        """Engines are left running where the configuration says so."""
+        router = self.router(on_exit="leave")
+        router.privilegedStartService()
+        router.startService()
+        self.reactor.ports[0].closed.callback(None)
+        self.slots.closed.callback(None)
+        self.successResultOf(router.stopService())
+        self.assertEqual("leave", self.events[-1])
+
+    def test_second_router(self) -> None:
+        """A second router in the same folder is told so, and builds
+        nothing."""
+        first = self.router()
+        first.privilegedStartService()
+        del self.events[:]
+        error = self.assertRaises(SystemExit, self.router().privilegedStartService)
+        self.assertIn(f"cannot start: another router (pid {os.getpid()})", str(error.code))
+        self.assertEqual([], self.events)
+        first._state.unlock()
+
+    def test_busy_port(self) -> None:
+        """A port that is taken is told in a sentence."""
+        self.reactor.busy = True
+        error = self.assertRaises(SystemExit, self.router().privilegedStartService)
+        said = "Couldn't listen on 127.0.0.1:8077: Address already in use."
+        self.assertEqual(f"engine-router cannot start: {said}", error.code)
+
+    def test_no_folder(self) -> None:
+        """A folder that cannot be made is told in a sentence."""
+        self.folder.write_text("a file")
+        error = self.assertRaises(SystemExit, self.router().privilegedStartService)
+        self.assertIn(str(self.folder), str(error.code))
+
+    def test_state_file(self) -> None:
+        """State is kept in the folder, or where the configuration says."""
+        elsewhere = Path(self.mktemp()).resolve()
+        for settings, path in (
+            ({}, self.folder / "state.json"),
+            ({"state_file": str(elsewhere)}, elsewhere),
+        ):
+            router = self.router(**settings)
+            router.privilegedStartService()
+            self.stores[-1].put("a", 1)
+            self.assertTrue(path.exists())
+            router._state.unlock()
+
+    def test_log_file(self) -> None:
+        """The log is written as long as the router runs."""
+        path = Path(self.mktemp())
+        router = self.router(log_file=str(path), log_level="INFO")
+        router.privilegedStartService()
+        router.startService()
+        self.assertIn("engine-router on http://127.0.0.1:8077", path.read_text())
+        self.reactor.ports[0].closed.callback(None)
+        self.slots.closed.callback(None)
+        self.successResultOf(router.stopService())
+        before = path.read_text()
+        router._log.info("unheard")
+        self.assertEqual(before, path.read_text())
+
+
+class BuildTests(SynchronousTestCase):
+    """
+    The parts, put together.
+    """
+
+    def open(self, config: Config, environ: Mapping[str, str] | None = None) -> None:
+        """
+        Build a router that runs nothing.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.reactor = FakeReactor([])
+        self.slots, self.site = tap.build(
+            config, environ or {}, self.reactor, FakeStateStore(), StateDirectory(str(folder))
+        )
+
+    def get(self, target: bytes, **headers: bytes) -> Any:
+        """
+        @return: the answer to a request, as JSON or as bytes.
+        """
+        client = Client(self.site)
+        client.request(b"GET", target, {name.encode(): value for name, value in headers.items()})
+        reply = client.reply()
+        client.leave()
+        is_json = reply.one(b"content-type") == b"application/json"
+        return reply.json() if is_json else reply.body
+
+    def test_whole(self) -> None:
+        """Everything that can be looked at is there."""
+        self.open(
+            config_of(
+                engine("a"),
+                engine("bb", exclusive=False),
+                engine("off!", enabled=False),
+                models=(Model(id="m", engine="a"), Model(id="x", engine="off!")),
+                aliases={"small": "m"},
+            )
+        )
+        status = self.get(b"/status")
+        self.assertEqual(["a", "bb"], list(status["engines"]))
+        self.assertEqual(["exclusive", "bb"], [slot["slot"] for slot in status["slots"]])
+        listing = self.get(b"/v1/models")
+        self.assertEqual(["m", "small"], [model["id"] for model in listing["data"]])
+        self.assertEqual({"status": "ok"}, self.get(b"/health"))
+        self.assertIn(b'engine_router_engine_up{engine="bb"} 0.0', self.get(b"/metrics"))
+        self.assertIn(b"<!doctype html>", self.get(b"/"))
+        self.assertEqual({"jobs": []}, self.get(b"/admin/jobs"))
+        self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_guarded(self) -> None:
+        """The gate is that of the configuration."""
+        self.open(config_of(engine("a"), api_keys=("secret",)))
+        self.assertEqual("invalid_api_key", self.get(b"/status")["error"]["code"])
+        self.assertIn("version", self.get(b"/status", Authorization=b"Bearer secret"))
+        foreign = self.get(b"/status", Origin=b"http://evil.example")
+        self.assertEqual("foreign_host", foreign["error"]["code"])
+
+    def test_control_paths(self) -> None:
+        """What one engine calls a control path is one for all."""
+        self.open(
+            config_of(
+                engine("a", control_paths=("/v1/drop",)), engine("bb", control_paths=("/stop",))
+            )
+        )
+        for target in (b"/v1/drop", b"/v1/stop"):
+            client = Client(self.site)
+            client.request(b"POST", target, body=b'{"model": "m"}')
+            self.assertEqual("control_path", client.reply().json()["error"]["code"])
+            client.leave()
+
+
+class CatalogTests(SynchronousTestCase):
+    """
+    The models of a configuration.
+    """
+
+    def test_listed(self) -> None:
+        """What is not said of a model follows from its id."""
+        catalog = tap.build_catalog(
+            config_of(
+                engine("a"),
+                models=(
+                    Model(id="x", engine="a"),
+                    Model(
+                        id="y",
+                        engine="a",
+                        display_name="Y",
+                        model_name="y.gguf",
+                        context_length=5,
+                        disable_thinking_below_max_tokens=9,
+                    ),
+                ),
+            )
+        )
+        self.assertEqual(
+            [Entry("x", "a", "x", "x", 131072), Entry("y", "a", "y.gguf", "Y", 5, 9)],
+            catalog.entries(),
+        )
+
+    def test_served(self) -> None:
+        """Further ids of an engine come behind, as it knows them."""
+        catalog = tap.build_catalog(
+            config_of(
+                engine("a", served_models=("z", "y")),
+                models=(Model(id="y", engine="a", model_name="named"),),
+            )
+        )
+        self.assertEqual(["y", "z"], [entry.id for entry in catalog.entries()])
+        self.assertEqual("named", catalog.resolve("y").upstream_name)
+        self.assertEqual(Entry("z", "a", "z", "z"), catalog.resolve("z"))
+
+    def test_disabled(self) -> None:
+        """The models of engines that take no part are not there, nor are
+        their aliases."""
+        catalog = tap.build_catalog(
+            config_of(
+                engine("a", enabled=False, served_models=("z",)),
+                models=(Model(id="y", engine="a"),),
+                aliases={"other": "y"},
+            )
+        )
+        self.assertEqual([], catalog.entries())
+        self.assertIsNone(catalog.find("other"))
+
+
+class PartsTests(SynchronousTestCase):
+    """
+    What the composition needs beside the parts.
+    """
+
+    def test_endpoint(self) -> None:
+        """Every address can be listened on."""
+        for host, kind, interface in (
+            ("127.0.0.1", "tcp", "127.0.0.1"),
+            ("0.0.0.0", "tcp", "0.0.0.0"),
+            ("localhost", "tcp", "localhost"),
+            ("::1", "tcp6", r"\:\:1"),
+        ):
+            described = tap.endpoint(config_of(host=host, port=1234))
+            self.assertTrue(described.startswith(f"{kind}:1234:"), described)
+            self.assertTrue(described.endswith(f":interface={interface}"), described)
+
+    def test_instance(self) -> None:
+        """A router keeps its mark over restarts; what is no mark is
+        replaced."""
+        store = FakeStateStore()
+        mark = tap.instance_of(store)
+        self.assertEqual(mark, tap.instance_of(store))
+        damage: object
+        for damage in (None, "", 5, []):
+            store.put("instance", damage)
+            new = tap.instance_of(store)
+            self.assertNotEqual(mark, new)
+            self.assertEqual(new, store.get("instance"))
+
+    def test_file_limit(self) -> None:
+        """As many files may be open as the system allows; where it does not
+        let us, we go on."""
+        limits: list[tuple[int, int]] = []
+
+        def refuse(which: int, limit: tuple[int, int]) -> None:
+            limits.append(limit)
+            raise ValueError("not allowed")
+
+        self.patch(resource, "setrlimit", refuse)
+        self.patch(resource, "getrlimit", lambda which: (1024, 4096))
+        tap.raise_file_limit()
+        self.assertEqual([(4096, 4096)], limits)
+        self.patch(resource, "getrlimit", lambda which: (4096, 4096))
+        tap.raise_file_limit()
+        self.assertEqual(1, len(limits))
+
+    def test_served_at_once(self) -> None:
+        """A model is served at once when it is there, nobody waits, and no
+        swap is under way."""
+        clock, a, b = Clock(), Residency("a"), Residency("b")
+        engines = {key: FakeEngine(key) for key in ("a", "b")}
+        slots = Slots(
+            engines,
+            ["a", "b"],
+            make_policy=lambda: Join(60.0),
+            memory=FakeMemory(SettleReport("settled", 0.5)),
+            private_memory=FakeMemory(),
+            clock=clock,
+            options=SlotOptions(),
+        )
+        slots.adopt()
+        self.assertFalse(tap.is_served_at_once(slots, a))
+        admitted = slots.acquire(a)
+        self.assertFalse(tap.is_served_at_once(slots, a))
+        engines["a"].started()
+        self.assertTrue(tap.is_served_at_once(slots, a))
+        self.assertFalse(tap.is_served_at_once(slots, b))
+        slots.bring_up(b).addErrback(lambda _: None)
+        self.assertFalse(tap.is_served_at_once(slots, a))
+        self.successResultOf(admitted).release()
+        self.assertFalse(tap.is_served_at_once(slots, a))
+
+
+class CountingTests(SynchronousTestCase):
+    """
+    What becomes of swaps in the metrics.
+    """
+
+    def setUp(self) -> None:
+        """
+        Count anew.
+        """
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """
+        @return: the value of a series, L{None} where there is none.
+        """
+        return self.registry.get_sample_value(f"engine_router_{name}", labels)
+
+    def test_swap(self) -> None:
+        """A swap is counted with its target, cause, phases and result."""
+        swap = Swap(None, Residency("a"), "request", 0.0, 0.0)
+        swap.enter("start", 1.0)
+        swap.end(4.0, None)
+        tap.count_swap(self.metrics, swap)
+        self.assertEqual(1, self.value("swaps_total", to="a", cause="request", result="ok"))
+        self.assertEqual(3, self.value("swap_phase_seconds_sum", phase="start"))
+
+    def test_unload(self) -> None:
+        """A swap to nothing is one to none."""
+        swap = Swap(Residency("a"), None, "operator", 0.0, 0.0)
+        swap.end(4.0, EngineStartFailed("no"))
+        tap.count_swap(self.metrics, swap)
+        self.assertEqual(1, self.value("swaps_total", to="none", cause="operator", result="error"))
+
+    def test_settle(self) -> None:
+        """A wait for memory is counted with its verdict."""
+        report = SettleReport("settled", 0.5, fields={"returned_ratio": 0.9})
+        tap.count_settle(self.metrics, None, "a", report)
+        self.assertEqual(1, self.value("settle_total", verdict="settled"))
+        self.assertEqual(1, self.value("settle_returned_ratio_count", engine="none"))
