@@ -28,7 +28,9 @@ from twisted.python import usage
 
 from ler.config import Config, ConfigError, json_schema, load
 from ler.engines.catalog import Catalog, Entry
+from ler.engines.former import FormerEngine
 from ler.engines.generic_process import GenericProcessEngine
+from ler.engines.records import Records
 from ler.errors import GIB, EngineStartFailed
 from ler.interfaces import IStateStore, Residency, SettleReport
 from ler.logs import LogFileService
@@ -200,7 +202,8 @@ def build(
     catalog = build_catalog(config)
     metrics = Metrics(CollectorRegistry())
     threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-    instance = instance_of(store)
+    # Apart from the rest: whoever loses that still knows whose the engines are.
+    instance = instance_of(StateFile(os.path.join(state.path, "instance.json")))
 
     engines = {
         key: GenericProcessEngine(
@@ -218,6 +221,11 @@ def build(
         )
         for key, engine in configured.items()
     }
+    records = Records(store)
+    former = {
+        key: FormerEngine(key, reactor=reactor, records=records, threads=threads)
+        for key in sorted(records.keys() - configured.keys())
+    }
     memory = Memory(
         machine_channels(free_too="drop_cache" in config.memory_assist),
         reactor,
@@ -233,8 +241,8 @@ def build(
         observe=partial(count_settle, metrics),
     )
     slots = Slots(
-        engines,
-        [key for key, engine in configured.items() if engine.exclusive],
+        {**engines, **former},
+        [*(key for key, engine in configured.items() if engine.exclusive), *former],
         make_policy=lambda: make_policy(config.scheduler.policy, config.scheduler.max_wait_s),
         memory=memory,
         private_memory=UnwatchedMemory(),

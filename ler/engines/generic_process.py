@@ -354,7 +354,10 @@ class GenericProcessEngine:
     async def _take_back(self) -> None:
         record = self._records.get(self.key)
         if record is None:
-            return
+            if not await self._threads(self._table.kill_marked, self._marker, None):
+                return
+            # The records were lost, and nothing is known of what we killed.
+            record = Record(0, 0, self._marker, "", "")
         process = self._guarded(record.marker)
         self._own(process, record.log)
         owned = reown(process, record, reactor=self._reactor, table=self._table)

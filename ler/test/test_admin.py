@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_admin -*-
 """
 Tests for L{ler.web.admin}.
 """
@@ -289,6 +290,7 @@ class AdminTests(SynchronousTestCase):
             b"application/x-www-form-urlencoded",
             b"multipart/form-data; boundary=application/json",
             b"application/jsonx",
+            b"application/json\xff",
         ):
             headers = {} if kind is None else {b"Content-Type": kind}
             for name in (b"swap", b"unload", b"pause", b"resume"):

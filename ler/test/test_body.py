@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_body -*-
 """
 Tests for L{ler.web.body}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_catalog -*-
 """
 Tests for L{ler.engines.catalog}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_endpoints -*-
 """
 Tests for L{ler.web.endpoints}.
 """

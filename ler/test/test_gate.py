@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_gate -*-
 """
 Tests for L{ler.web.gate}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_logs -*-
 """
 Tests for L{ler.logs}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_memory_unwatched -*-
 """
 Tests for L{ler.memory.unwatched}.
 """

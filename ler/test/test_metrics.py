@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_metrics -*-
 """
 Tests for L{ler.metrics}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_openai -*-
 """
 Tests for L{ler.web.openai}.
 """
@@ -305,6 +306,11 @@ class RouteTests(V1Case):
         """Where clients show no keys to the router, theirs are for engines."""
         self.post(b"/v1/x", {b"Authorization": b"Bearer client"}, model="m")
         self.assertIn((b"Authorization", b"Bearer client"), self.job.headers)
+
+    def test_odd_content_type(self) -> None:
+        """A content type that is no text is the engine's to judge."""
+        self.post(b"/v1/x", {b"Content-Type": b"text/\xff"}, model="m")
+        self.assertIn((b"Content-Type", b"text/\xff"), self.job.headers)
 
 
 class GuardedTests(V1Case):

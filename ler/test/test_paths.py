@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_paths -*-
 """
 Tests for L{ler.web.paths}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_site -*-
 """
 Tests for L{ler.web.site}.
 """
@@ -8,7 +9,7 @@ import json
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -82,7 +83,7 @@ class SiteCase(SynchronousTestCase):
         self.seen: list[bytes] = []
         self.args: list[object] = []
         self.waiting: list[Deferred[None]] = []
-        self.files: list[IO[bytes]] = []
+        self.files: list[BytesIO] = []
 
         async def tell(request: Any) -> Any:
             body = request.content.read()
@@ -116,7 +117,7 @@ class SiteCase(SynchronousTestCase):
         self.client.leave()
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def spool(self) -> IO[bytes]:
+    def spool(self) -> BytesIO:
         """
         @return: a file for one body.
         """
@@ -306,7 +307,7 @@ class RefusalTests(SiteCase):
         self.client.send(b"33\r\n" + b"x" * 51)
         self.assertEqual(413, self.refused("request_too_large").status)
         self.client.send(b"\r\nff\r\n" + b"x" * 255 + b"\r\n")
-        self.assertEqual(50, len(self.files[0].getvalue()))  # type: ignore[attr-defined]
+        self.assertEqual(50, len(self.files[0].getvalue()))
         self.client.send(b"0\r\n\r\n")
         self.assertTrue(self.files[0].closed)
         self.refused("request_too_large")

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_state -*-
 """
 Tests for L{ler.state}.
 """

@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_status -*-
 """
 Tests for L{ler.web.status}.
 """

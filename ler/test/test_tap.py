@@ -1,3 +1,4 @@
+# -*- test-case-name: ler.test.test_tap -*-
 """
 Tests for L{ler.tap}.
 """
@@ -19,6 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import tap
@@ -230,8 +232,8 @@ class RouterTests(SynchronousTestCase):
         """
         @return: a router that was not started.
         """
-        config = config_of(engine("a"), state_dir=str(self.folder), **settings)
-        return Router(config, {}, self.reactor)
+        settings = {"state_dir": str(self.folder), **settings}
+        return Router(config_of(engine("a"), **settings), {}, self.reactor)
 
     def test_start(self) -> None:
         """First the parts are built, then it listens, and then it finds out
@@ -281,7 +283,7 @@ class RouterTests(SynchronousTestCase):
         error = self.assertRaises(SystemExit, self.router().privilegedStartService)
         self.assertIn(f"cannot start: another router (pid {os.getpid()})", str(error.code))
         self.assertEqual([], self.events)
-        first._state.unlock()
+        self.assertFalse(first.running)
 
     def test_busy_port(self) -> None:
         """A port that is taken is told in a sentence."""
@@ -298,16 +300,14 @@ class RouterTests(SynchronousTestCase):
 
     def test_state_file(self) -> None:
         """State is kept in the folder, or where the configuration says."""
-        elsewhere = Path(self.mktemp()).resolve()
+        folder, elsewhere = Path(self.mktemp()), Path(self.mktemp())
         for settings, path in (
             ({}, self.folder / "state.json"),
-            ({"state_file": str(elsewhere)}, elsewhere),
+            ({"state_dir": str(folder), "state_file": str(elsewhere)}, elsewhere),
         ):
-            router = self.router(**settings)
-            router.privilegedStartService()
+            self.router(**settings).privilegedStartService()
             self.stores[-1].put("a", 1)
             self.assertTrue(path.exists())
-            router._state.unlock()
 
     def test_log_file(self) -> None:
         """The log is written as long as the router runs."""
@@ -320,7 +320,7 @@ class RouterTests(SynchronousTestCase):
         self.slots.closed.callback(None)
         self.successResultOf(router.stopService())
         before = path.read_text()
-        router._log.info("unheard")
+        Logger().info("unheard")
         self.assertEqual(before, path.read_text())
 
 

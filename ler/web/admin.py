@@ -193,8 +193,8 @@ def _document(request: Any) -> dict[str, Any]:
     @return: the body, which is a JSON object or empty.  It has to be declared
         as JSON: a form on a web page cannot do that.
     """
-    content_type = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    content_type = (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if content_type != b"application/json":
         raise UnsupportedEncoding("send 'Content-Type: application/json'")
     body = request.content.read()
     if not body.strip():

@@ -155,7 +155,7 @@ class ModelRoutes(Resource):
                 f"{path} changes what an engine holds, which is for the router to decide; "
                 "use POST /admin/swap or /admin/unload"
             )
-        if (request.getHeader("content-type") or "").lower().startswith("multipart/"):
+        if (request.getHeader(b"content-type") or b"").lower().startswith(b"multipart/"):
             raise UnsupportedEncoding("multipart bodies are not routed; send JSON")
         body = JSONBody(request.content, self._max_json_depth)
         entry = self._catalog.resolve(body.model)

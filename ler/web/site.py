@@ -33,7 +33,9 @@ VERSIONS = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 
 _FOLDED_OR_CONTROL = re.compile(rb"^[ \t]|[\x00-\x08\x0a-\x1f\x7f]")
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 _LENGTH_DIGITS = 18
+"""The longest length that is read as one: int() fails on absurd ones."""
 
 
 class RouterRequest(Request):
@@ -67,6 +69,7 @@ class RouterRequest(Request):
         self.clientproto = self.channel._version
         try:
             if self.clientproto not in VERSIONS:
+                # Twisted before 24.7 would answer in whatever was asked for.
                 self.clientproto = b"HTTP/1.1"
                 raise BadRequest("this is an HTTP/1.1 server")
             site.gate.check(self.uri, self.requestHeaders, length)
@@ -118,7 +121,7 @@ class RouterRequest(Request):
         rendered = dialect_of(path).render(error, self.request_id)
         self.setResponseCode(rendered.status)
         for name, value in rendered.headers:
-            self.responseHeaders.addRawHeader(name.encode(), value.encode())
+            self.setHeader(name.encode(), value.encode())
         self.setHeader(b"connection", b"close")
         self.setHeader(b"content-length", str(len(rendered.body)).encode())
         self.write(b"" if self.method == b"HEAD" else rendered.body)
