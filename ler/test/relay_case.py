@@ -12,7 +12,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
@@ -146,6 +146,8 @@ class RelayTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        # A time is not mistaken for a duration.
+        self.clock.advance(1000.0)
         self.agent = FakeAgent()
         self.door = Door()
         self.registry = CollectorRegistry()
@@ -159,8 +161,9 @@ class RelayTestCase(SynchronousTestCase):
         )
         self.site = open_site(Leaf(self.carry), self.clock)
         self.lines: list[LogEvent] = []
-        globalLogPublisher.addObserver(self.note)
-        self.addCleanup(globalLogPublisher.removeObserver, self.note)
+        observer: Any = self.note
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.client = Client(self.site)
 
     def note(self, event: LogEvent) -> None:
@@ -211,6 +214,15 @@ class RelayTestCase(SynchronousTestCase):
         """
         Nobody knows better why the engine broke off.
         """
+        self.clock.advance(LAST_WORDS_S)
+
+    def refuse(self) -> None:
+        """
+        The engine refuses the connection, and after a moment the request asks
+        for a lease again.
+        """
+        self.sent().fail(ConnectionRefusedError())
+        self.assertEqual(self.door.released, self.door.leases)
         self.clock.advance(LAST_WORDS_S)
 
     # What it must be like then.

@@ -461,6 +461,7 @@ class GoneTests(ClientStreamTestCase):
             self.client.stop_reading()
             self.clock.advance(STALL / 3)
         self.assertEqual(self.gone, ["stalled"])
+        self.assert_quiet()
 
     def test_never(self) -> None:
         """

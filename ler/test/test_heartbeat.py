@@ -151,7 +151,6 @@ class HeartbeatTests(SynchronousTestCase):
         A beat may be the one that ends it, the first as well as a later one.
         """
 
-
         def beats_until(last: int) -> int:
             beats: list[float] = []
 

@@ -42,8 +42,6 @@ MIB = 1 << 20
 ROOM = 5 * MIB
 """How much the router may grow for a client that does not read."""
 
-LITTLE = 4096
-
 WATER = CHUNK * 1000
 
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
@@ -91,9 +89,15 @@ class Peer(Protocol):
 
     def reply(self) -> Reply:
         """
-        @return: the response that has come.
+        @return: the response that has come, with its head at least.
         """
         return parse(bytes(self.received))[0]
+
+    def has_all(self) -> bool:
+        """
+        @return: whether a whole response has come.
+        """
+        return b"\r\n\r\n" in self.received and self.reply().complete
 
 
 class Peers(Factory):
@@ -149,10 +153,8 @@ class LiveRelayTests(TestCase):
 
     def setUp(self) -> None:
         self.engines, self.clients, self.door = Peers(), Peers(), Door()
-        address = self.listen(self.engines).getHost()
-        upstream = Upstream(
-            f"http://127.0.0.1:{address.port}", engine_agent(reactor, 5.0, 4), reactor, 8
-        )
+        url = f"http://127.0.0.1:{self.listen(self.engines).getHost().port}"
+        upstream = Upstream(url, engine_agent(reactor, 5.0, 4), reactor, 8)
         relay = Relay(
             self.door.acquire,
             {"a": upstream},
@@ -163,9 +165,10 @@ class LiveRelayTests(TestCase):
         leaf = Leaf(lambda request: relay.carry(request, OPENAI, job_of(request, True)))
         self.site = RouterSite(leaf, OPEN, BytesIO, reactor)
         self.router = self.listen(self.site)
+        self.addCleanup(self.end)
 
     @inlineCallbacks
-    def tearDown(self) -> Steps:
+    def end(self) -> Steps:
         """
         Every connection ends, and every lease has come back.
         """
@@ -176,7 +179,7 @@ class LiveRelayTests(TestCase):
         yield until(lambda: all(peer.lost for peer in peers))
         yield until(lambda: self.door.released == self.door.leases)
 
-    def listen(self, factory: Factory) -> Any:
+    def listen(self, factory: Any) -> Any:
         """
         @return: a port on which C{factory} is served.
         """
@@ -184,21 +187,28 @@ class LiveRelayTests(TestCase):
         self.addCleanup(port.stopListening)
         return port
 
-    @inlineCallbacks
-    def ask(self, little_room: bool = False) -> Generator[Deferred[Any], Any, tuple[Peer, Peer]]:
+    def connect(self, room: int | None = None) -> None:
         """
-        @param little_room: whether the kernel shall hold only a few KiB
-            between the router and the client.
-        @return: a client that has sent a request, and the engine that has got
-            it.
+        A client comes.
+
+        @param room: how many bytes the kernel shall hold for it, and how many
+            on the router's side; more or less.
         """
         with socket.socket() as connection:
-            if little_room:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE)
-                self.router.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LITTLE)
+            if room is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, room // 8)
+                self.router.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
             connection.connect(("127.0.0.1", self.router.getHost().port))
             connection.setblocking(False)
-            reactor.adoptStreamConnection(connection.fileno(), socket.AF_INET, self.clients)
+            reactor.adoptStreamConnection(connection.fileno(), connection.family, self.clients)
+
+    @inlineCallbacks
+    def ask(self) -> Generator[Deferred[Any], Any, tuple[Peer, Peer]]:
+        """
+        @return: the client, which has sent a request, and the engine, which
+            has got it.
+        """
         (client,) = self.clients.all
         client.transport.write(REQUEST)
         yield until(lambda: self.engines.all)
@@ -212,10 +222,11 @@ class LiveRelayTests(TestCase):
         A body of 3 MB arrives as it was sent.
         """
         body = os.urandom(3_000_000)
+        self.connect()
         client, engine = yield self.ask()
         engine.transport.write(PLAIN % len(body) + body)
         engine.transport.loseConnection()
-        yield until(lambda: len(client.received) > len(body) and client.reply().complete)
+        yield until(client.has_all)
         self.assertEqual(client.reply().body, body)
 
     @inlineCallbacks
@@ -225,6 +236,7 @@ class LiveRelayTests(TestCase):
         whole.
         """
         self.patch(relay_module, "LAST_WORDS_S", 0.01)
+        self.connect()
         client, engine = yield self.ask()
         engine.transport.write(PLAIN % 10 + b"half")
         yield until(lambda: client.received.endswith(b"half"))
@@ -238,11 +250,12 @@ class LiveRelayTests(TestCase):
         When the engine dies in a stream of events the client is told.
         """
         self.patch(relay_module, "LAST_WORDS_S", 0.01)
+        self.connect()
         client, engine = yield self.ask()
         engine.transport.write(EVENTS + CHUNK + CHUNK[:10])
         yield until(lambda: CHUNK in client.received)
         engine.transport.abortConnection()
-        yield until(lambda: client.reply().complete)
+        yield until(client.has_all)
         self.assertTrue(client.reply().body.startswith(CHUNK + b'data: {"error": {'))
         self.assertTrue(client.reply().body.endswith(DONE))
 
@@ -251,6 +264,7 @@ class LiveRelayTests(TestCase):
         """
         An engine that has not answered hears at once that the client left.
         """
+        self.connect()
         client, engine = yield self.ask()
         began = reactor.seconds()
         client.transport.loseConnection()
@@ -262,6 +276,7 @@ class LiveRelayTests(TestCase):
         """
         So does one that is silent in the middle of a stream.
         """
+        self.connect()
         client, engine = yield self.ask()
         engine.transport.write(EVENTS + CHUNK)
         yield until(lambda: CHUNK in client.received)
@@ -276,6 +291,7 @@ class LiveRelayTests(TestCase):
         A client that never reads does not make the router grow, however much
         the engine has to say; when it leaves the engine hears of it at once.
         """
+        self.connect()
         client, engine = yield self.ask()
         client.transport.pauseProducing()
         memory = psutil.Process().memory_info
@@ -301,12 +317,15 @@ class LiveRelayTests(TestCase):
         idle = 0.1
         self.site.timeOut = idle
         self.patch(RouterChannel, "abortTimeout", idle)
-        body = os.urandom(128 << 10)
-        client, engine = yield self.ask(little_room=True)
+        body = os.urandom(100 << 10)
+        self.connect(room=8192)
+        client, engine = yield self.ask()
+        engine.transport.write(PLAIN % len(body))
+        yield until(lambda: client.received)
         client.transport.pauseProducing()
-        engine.transport.write(PLAIN % len(body) + body)
+        engine.transport.write(body)
         engine.transport.loseConnection()
         yield deferLater(reactor, idle * 4)
         client.transport.resumeProducing()
-        yield until(lambda: client.lost or client.reply().complete)
+        yield until(lambda: client.lost or client.has_all())
         self.assertEqual(client.reply().body, body)

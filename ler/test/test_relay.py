@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.error import (
-    ConnectionRefusedError,
-)
 from twisted.logger import formatEvent
 
 from ler.errors import EngineStartFailed, QueueFull
@@ -101,7 +98,7 @@ class CommitTests(RelayTestCase):
         self.ask()
         self.clock.advance(1.0)
         self.door.open = False
-        self.sent().fail(ConnectionRefusedError())
+        self.refuse()
         self.clock.advance(GRACE - 0.01)
         self.assertEqual(self.client.received, b"")
         self.clock.advance(0.01)
@@ -135,6 +132,26 @@ class CommitTests(RelayTestCase):
         self.door.refuse(QueueFull("no room", retry_after=10.0))
         self.assertEqual(self.client.reply().status, 503)
         self.assert_over("queue_full", 503)
+
+
+class PlainAnswerTests(RelayTestCase):
+    """
+    A plain answer to a request for a stream.
+    """
+
+    def test_no_heartbeats(self) -> None:
+        """
+        It has no place for heartbeats, however long it takes.
+        """
+        self.ask()
+        response = self.sent().respond(400, PLAIN, length=2)
+        self.clock.pump([1.0] * 30)
+        response.write(b"{")
+        self.clock.pump([1.0] * 30)
+        response.write(b"}")
+        response.end()
+        self.assertEqual(self.body, b"{}")
+        self.assert_over("ok", 400)
 
 
 class NoHeartbeatTests(RelayTestCase):

@@ -248,6 +248,20 @@ class AnswerTests(RelayTestCase):
             self.assertEqual(reply.one(b"retry-after"), b"7")
             self.assertEqual((reply.body, reply.complete), (body, True))
 
+    def test_length_of_a_stream(self) -> None:
+        """
+        The length of a stream of events is not passed on, as comments are
+        dropped.
+        """
+        self.ask()
+        response = self.sent().respond(200, EVENTS, length=4 + len(DONE))
+        response.write(b":a\n\n" + DONE)
+        response.end()
+        reply = self.client.reply()
+        self.assertEqual(reply.all(b"content-length"), [])
+        self.assertEqual((reply.body, reply.complete), (DONE, True))
+        self.assert_over("ok")
+
     def test_error_in_the_shape_of_a_stream(self) -> None:
         """
         An error that says that it is a stream of events is passed on as it is,

@@ -26,7 +26,7 @@ from ler.test.relay_case import (
     RelayTestCase,
 )
 from ler.web import frames as frames_module
-from ler.web.relay import HANG_UP_S
+from ler.web.body_copy import HANG_UP_S
 
 
 class HangUpTests(RelayTestCase):
@@ -86,7 +86,9 @@ class HangUpTests(RelayTestCase):
             TimeoutError(),
         ):
             self.reconnect()
+            self.door.open = True
             self.ask()
+            self.door.open = False
             self.sent().cancellation = reason
             self.client.leave()
         self.assertEqual(len(self.agent.sent), 3)
@@ -284,6 +286,20 @@ class CutTests(RelayTestCase):
         self.client.go_on_reading()
         self.assertEqual(self.error()["code"], "cut_by_drain")
         self.assertTrue(self.client.reply().complete)
+        self.assert_over("cut_by_drain")
+
+    def test_no_longer_behind(self) -> None:
+        """
+        When it reads again before the engine's connection is closed, nothing
+        more is asked of that.
+        """
+        response = self.streaming(CHUNK)
+        self.client.stop_reading()
+        self.door.leases[0].cut(CUT)
+        self.client.go_on_reading()
+        self.assertEqual(response.state, "stopped")
+        response.end(LOST)
+        self.assertEqual(self.error()["code"], "cut_by_drain")
         self.assert_over("cut_by_drain")
 
     def test_cut_and_left(self) -> None:

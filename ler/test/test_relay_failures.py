@@ -31,6 +31,9 @@ from ler.web import frames as frames_module
 from ler.web.dialects import ANTHROPIC, OPENAI_OTHER, RESPONSES
 from ler.web.relay import LAST_WORDS_S
 
+REASON = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+USAGE = b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
+
 
 class TruncationTests(RelayTestCase):
     """
@@ -71,6 +74,15 @@ class TruncationTests(RelayTestCase):
         self.have_last_words()
         self.assertTrue(self.body.startswith(CHUNK + b'data: {"error"'))
         self.assert_over("upstream_truncated")
+
+    def test_half_a_frame_after_the_end(self) -> None:
+        """
+        It is dropped, too, where the client has had everything.
+        """
+        self.streaming(CHUNK, DONE, CHUNK[:20]).end(LOST)
+        self.assertEqual(self.body, CHUNK + DONE)
+        self.assertTrue(self.client.reply().complete)
+        self.assert_over("ok")
 
     def test_half_a_long_frame(self) -> None:
         """
@@ -121,10 +133,17 @@ class TruncationTests(RelayTestCase):
         """
         What comes between the reason to finish and the end is passed on.
         """
-        reason = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
-        usage = b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
-        self.streaming(reason, usage, DONE).end()
-        self.assertEqual(self.body, reason + usage + DONE)
+        self.streaming(REASON, USAGE, DONE).end()
+        self.assertEqual(self.body, REASON + USAGE + DONE)
+        self.assert_over("ok")
+
+    def test_reason_to_finish(self) -> None:
+        """
+        A stream that has come to a reason to finish is whole without its end
+        mark.
+        """
+        self.streaming(REASON, USAGE).end()
+        self.assertEqual(self.body, REASON + USAGE)
         self.assert_over("ok")
 
 
@@ -301,6 +320,7 @@ class CommittedTests(RelayTestCase):
         response = self.sent().respond(500, PLAIN)
         self.client.leave()
         self.assertEqual(response.state, "stopped")
+        self.assert_going_on()
         response.end(LOST)
         self.assert_over("client_left", 499)
 
@@ -370,8 +390,7 @@ class EngineTroubleTests(RelayTestCase):
         """
         self.ask()
         self.door.open = False
-        self.sent().fail(ConnectionRefusedError())
-        self.assertEqual(self.door.released, self.door.leases)
+        self.refuse()
         self.assertEqual(len(self.door.waiting), 1)
         self.door.grant()
         self.clock.pump([0.0] * 3)
@@ -387,8 +406,8 @@ class EngineTroubleTests(RelayTestCase):
         Refused again, the engine counts as dead.
         """
         self.ask()
-        self.sent().fail(ConnectionRefusedError())
-        self.sent().fail(ConnectionRefusedError())
+        self.refuse()
+        self.refuse()
         reply = self.client.reply()
         self.assertEqual(reply.status, 502)
         self.assertEqual(reply.json()["error"]["code"], "engine_died")
@@ -401,10 +420,24 @@ class EngineTroubleTests(RelayTestCase):
         """
         self.ask()
         self.door.open = False
-        self.sent().fail(ConnectionRefusedError())
+        self.refuse()
         self.door.refuse(QueueFull("no room"))
         self.assertEqual(self.client.reply().status, 503)
         self.assert_over("queue_full", 503)
+
+    def test_second_lease_is_not_asked_for_at_once(self) -> None:
+        """
+        The slot has a moment to hear that the engine is gone; a client may
+        leave in it.
+        """
+        self.ask()
+        self.sent().fail(ConnectionRefusedError())
+        self.assertEqual(self.door.released, self.door.leases)
+        self.clock.advance(LAST_WORDS_S / 2)
+        self.assertEqual(len(self.door.leases), 1)
+        self.client.leave()
+        self.assertEqual(len(self.agent.sent), 1)
+        self.assert_over("client_left", 499)
 
     def test_left_before_the_second_lease(self) -> None:
         """
@@ -412,7 +445,7 @@ class EngineTroubleTests(RelayTestCase):
         """
         self.ask()
         self.door.open = False
-        self.sent().fail(ConnectionRefusedError())
+        self.refuse()
         self.client.leave()
         self.assertEqual(self.door.withdrawn, 1)
         self.assert_over("client_left", 499)

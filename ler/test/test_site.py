@@ -13,11 +13,13 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
 
 from ler.state import IN_MEMORY, StateDirectory
 from ler.test.http import Client, Reply
@@ -263,6 +265,7 @@ class RequestTests(SiteCase):
         """Small frames go out at once, and a peer that vanished is noticed."""
         options: list[tuple[str, bool]] = []
 
+        @implementer(ITCPTransport)
         class Transport(StringTransport):
             def setTcpNoDelay(self, on: bool) -> None:
                 options.append(("no delay", on))

@@ -152,8 +152,6 @@ class ClientStream:
         End with C{error}, in the best way that is still open: a response of
         its own, a frame in the stream, or a broken connection.
         """
-        if self.finished:
-            return
         if not self.committed:
             self._respond(error)
         elif self.framed:
@@ -182,7 +180,7 @@ class ClientStream:
                 (b"Content-Length", str(len(rendered.body)).encode()),
             ],
         )
-        self.write(b"" if self._request.method == b"HEAD" else rendered.body)
+        self.write(rendered.body)
         self.finish()
 
     def _close(self) -> bool:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,12 @@ class Responses(OpenAI):
     The OpenAI Responses API, where a stream ends with an event.
     """
 
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        """
+        @param wall: the time of day.
+        """
+        self._wall = wall
+
     _END = re.compile(
         rb"(?:" + _LINE + rb'event: ?|"type"\s*:\s*")response\.(?:completed|failed|incomplete)\b'
     )
@@ -166,7 +172,7 @@ class Responses(OpenAI):
             "response": {
                 "id": f"resp_{request_id}",
                 "object": "response",
-                "created_at": int(time.time()),
+                "created_at": int(self._wall()),
                 "status": "failed",
                 "error": said,
                 "incomplete_details": None,

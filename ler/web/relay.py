@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
@@ -33,6 +31,7 @@ from ler.interfaces import Residency
 from ler.metrics import Metrics
 from ler.slot.leases import Lease
 from ler.upstream import Answer, FileSpan, HeaderList, PartsProducer, Upstream
+from ler.web.body_copy import BodyCopy
 from ler.web.client_stream import ClientStream
 from ler.web.dialects import EVENT_STREAM, IDialect
 from ler.web.frames import EventFrames
@@ -43,9 +42,6 @@ ERROR_BODY = 1 << 16
 
 QUOTED = 500
 """How much of it is quoted."""
-
-HANG_UP_S = 2.0
-"""How long the end of an upstream connection is waited for."""
 
 LAST_WORDS_S = 1.0
 """How long after a broken connection it may be told that the engine is lost."""
@@ -188,6 +184,8 @@ class _Passage:
         except ConnectionRefusedError:
             if self._cancelled:
                 return
+            # The slot may not have heard yet that the engine is gone.
+            await deferLater(self._clock, LAST_WORDS_S)
             try:
                 await self._with_lease()
             except ConnectionRefusedError as e:
@@ -238,7 +236,7 @@ class _Passage:
         job = self._job
         try:
             answer = await upstream.send(job.method, job.target, headers, body)
-        except (CancelledError, ConnectionRefusedError):
+        except ConnectionRefusedError:
             raise
         except (TimeoutError, ConnectError) as e:
             raise UpstreamTimeout(
@@ -269,7 +267,7 @@ class _Passage:
             self._heartbeat.stop()
         body = BodyCopy(self._arrived, self._clock)
         answer.response.deliverBody(body)
-        stream.attach(body)
+        stream.attach(body.transport)
         try:
             end = await body.done
         finally:
@@ -293,12 +291,13 @@ class _Passage:
         """
         The engine has said all, or has stopped in the middle.
         """
-        whole = isinstance(end, (ResponseDone, PotentialDataLoss))
+        clean = isinstance(end, (ResponseDone, PotentialDataLoss))
+        whole = clean
         if self._frames is not None:
             rest = self._frames.flush()
-            ended = self._ended or (bool(rest) and self._dialect.is_end(rest))
-            whole = ended or (whole and not self._dialect.must_end())
-            if whole:
+            ends = self._dialect.is_end(rest)
+            whole = self._ended or ends or (clean and not self._dialect.must_end())
+            if whole and (clean or ends):
                 self._stream.write(rest)
         if whole:
             self._stream.finish()
@@ -327,7 +326,7 @@ class _Passage:
             await body.closed()
         return UpstreamError(
             f"engine {self._job.residency.engine} answered {answer.status}: "
-            f"{_message_in(bytes(said[:ERROR_BODY]))}"
+            f"{_message_in(bytes(said))}"
         )
 
     # What may come in between.
@@ -434,79 +433,3 @@ def _message_in(body: bytes) -> str:
     except (ValueError, RecursionError):
         pass
     return text.strip()[:QUOTED] or "nothing"
-
-
-class BodyCopy(Protocol):
-    """
-    Hands on the bytes of an upstream body, and tells when they end.
-
-    @ivar done: fires with the exception that ended the body; L{ResponseDone}
-        when it is whole.  Cancelling it hangs up.
-    """
-
-    transport: Any = None
-
-    def __init__(self, arrived: Callable[[bytes], None], clock: IReactorTime) -> None:
-        self.done: Deferred[Exception] = Deferred(lambda _: self.hang_up())
-        self._arrived = arrived
-        self._clock = clock
-        self._over = False
-        self._hung_up = False
-        self._closing: Deferred[None] | None = None
-
-    def connectionMade(self) -> None:
-        """
-        @see: L{Protocol.connectionMade}
-        """
-        if self._hung_up:
-            self.transport.stopProducing()
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        @see: L{Protocol.dataReceived}
-        """
-        if not self._hung_up:
-            self._arrived(data)
-
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """
-        @see: L{Protocol.connectionLost}
-        """
-        self._over = True
-        closing, self._closing = self._closing, None
-        if closing is not None:
-            closing.callback(None)
-        if not self.done.called:
-            self.done.callback(cast(Exception, reason.value))
-
-    def pauseProducing(self) -> None:
-        """
-        The client does not read.
-        """
-        if not self._over and self.transport is not None:
-            self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        The client reads again.
-        """
-        if not self._over and self.transport is not None:
-            self.transport.resumeProducing()
-
-    def hang_up(self) -> None:
-        """
-        Nobody wants the rest.
-        """
-        self._hung_up = True
-        if not self._over and self.transport is not None:
-            self.transport.stopProducing()
-
-    async def closed(self) -> None:
-        """
-        Wait, not for ever, until the connection has given the body up.
-        """
-        if self._over:
-            return
-        self._closing = Deferred()
-        self._closing.addTimeout(HANG_UP_S, self._clock, lambda *_: None)
-        await self._closing

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import IO, Any
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -150,6 +150,10 @@ class RouterChannel(HTTPChannel):
     site: RouterSite
     transport: Any
 
+    # A client that reads slowly what was written before the end is given the
+    # time that ClientStream gives it.
+    abortTimeout = 300
+
     _linger: IDelayedCall | None = None
     _deaf = False
 
@@ -158,10 +162,9 @@ class RouterChannel(HTTPChannel):
         Small frames go out at once, and a peer that vanished is noticed.
         """
         super().connectionMade()
-        for option in ("setTcpNoDelay", "setTcpKeepAlive"):
-            set_option = getattr(self.transport, option, None)
-            if set_option is not None:
-                set_option(True)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
 
     # What the base class lets through, and two parsers could read in two ways.
 
