@@ -11,5 +11,6 @@ launched by us (L{ler.engines.launch}) or by an earlier router
 tree itself is owned by another process, L{ler.engines.guardian}, which is made
 of L{ler.engines.tree}, L{ler.engines.backlog} and L{ler.engines.procfs}.
 
-L{ler.engines.catalog} knows which engine has a model.
+L{ler.engines.former} is an engine that was left running and is not configured
+any more.  L{ler.engines.catalog} knows which engine has a model.
 """

@@ -56,6 +56,12 @@ class Records:
         found = self._store.get(SECTION)
         return dict(found) if isinstance(found, dict) else {}
 
+    def keys(self) -> frozenset[str]:
+        """
+        @return: the engines that have one.
+        """
+        return frozenset(self._all())
+
     def get(self, key: str) -> Record | None:
         """
         @return: the record of an engine's guardian, if there is a sound one.

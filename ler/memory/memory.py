@@ -86,15 +86,14 @@ class Memory:
         if need is None:
             return None
         outgoing = outgoing or self._owing
-        hidden = self._assist.look()
-        for name, free in self._accounted().items():
-            held = 0 if outgoing is None else self._ledger.holds(outgoing, name, free)
-            if held is None:
-                continue
-            found = hidden if name == AVAILABLE else 0
-            if free + held + found < need:
-                detail = breakdown(available=free, holder=outgoing, held=held, hidden=found)
-                return InsufficientMemory(incoming, need, free + held + found, detail)
+        free = self._free()
+        for name, found in self._accounted(free).items():
+            held = 0 if outgoing is None else self._ledger.holds(outgoing, name, found)
+            if held is not None and found + held < need:
+                detail = breakdown(
+                    available=free[name], holder=outgoing, held=held, hidden=found - free[name]
+                )
+                return InsufficientMemory(incoming, need, found + held, detail)
         return None
 
     def begin(
@@ -130,10 +129,11 @@ class Memory:
         """
         @see: L{IMemory.starting}
         """
-        free = self._accounted()
+        free = self._free()
+        accounted = self._accounted(free)
         needs, _ = self._needs_of(engine)
-        for name, found in free.items():
-            need = needs.get(name, 0)
+        for name in accounted:
+            found, need = free[name], needs.get(name, 0)
             if found < need - max(self._tuning.all_back, self._tuning.all_back_share * need):
                 self._log.warn(
                     "engine {engine} starts with {free:.1f} GiB free, and needs {need:.1f} GiB: "
@@ -143,7 +143,7 @@ class Memory:
                     need=need / GIB,
                 )
         self._ledger.starting(
-            engine, {name: found + self._coming.get(name, 0) for name, found in free.items()}
+            engine, {name: found + self._coming.get(name, 0) for name, found in accounted.items()}
         )
         self._owing = None
         self._coming = {}
@@ -152,7 +152,7 @@ class Memory:
         """
         @see: L{IMemory.started}
         """
-        self._ledger.started(engine, self._accounted())
+        self._ledger.started(engine, self._accounted(self._free()))
 
     def describe(self) -> dict[str, object]:
         """
@@ -174,12 +174,18 @@ class Memory:
         readings = {channel.name: channel.read() for channel in self._channels}
         return {name: value for name, value in readings.items() if value is not None}
 
-    def _accounted(self) -> dict[str, int]:
+    def _accounted(self, free: Mapping[str, int]) -> dict[str, int]:
         """
-        @return: the same without the channel whose readings depend on the
-            page cache: no account can be kept of that.
+        @return: of C{free} what accounts are kept of: with the bytes in
+            hiding, of which an engine may take some and leave others; without
+            the channel whose readings depend on the page cache.
         """
-        return {name: value for name, value in self._free().items() if name != FREE}
+        hidden = self._assist.look()
+        return {
+            name: value + (hidden if name == AVAILABLE else 0)
+            for name, value in free.items()
+            if name != FREE
+        }
 
     def _expected(self, outgoing: str | None, name: str, free: Mapping[str, int]) -> int | None:
         """
@@ -222,13 +228,18 @@ class Memory:
             self._owing = None
         for watch in release.watches:
             found, name = watch.detector, watch.channel.name
-            if early:
+            recovered: int | None = None
+            if watch.verdict == SETTLED_SHORT:
+                recovered = found.recovered
+            elif watch.verdict == SETTLED:
+                # What is missing is within the tolerance, and may be on its
+                # way.  Taken for lost it would be lost again each time.
+                recovered = found.recovered + found.missing
+            if early or watch.verdict == SETTLED:
                 self._coming[name] = found.missing
             if outgoing is not None and name != FREE:
-                final = watch.verdict in (SETTLED, SETTLED_SHORT)
-                self._ledger.stopped(
-                    outgoing, name, found.goal.base, found.recovered if final else None
-                )
+                base = found.goal.base + found.goal.hidden
+                self._ledger.stopped(outgoing, name, base, recovered)
         self._curves.extend(
             {
                 "from": outgoing,

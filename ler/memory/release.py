@@ -25,6 +25,7 @@ from ler.memory.report import Curve, breakdown
 from ler.memory.settle import (
     GROWTH_SENSITIVE,
     INSUFFICIENT,
+    SETTLED,
     SETTLED_SHORT,
     UNREADABLE,
     Ask,
@@ -51,8 +52,8 @@ class Terms:
 
     @ivar outgoing: the key of the engine that goes, or L{None}.
     @ivar expect: from the name of a channel, and the bytes free in all of
-        them, to the bytes that should come back there; L{None} when nobody
-        knows.
+        them, those in hiding included, to the bytes that should come back
+        there; L{None} when nobody knows.
     @ivar needs: bytes that the incoming engine asks for, by channel.
     @ivar firm: whether they were configured.
     @ivar sizing: how the incoming engine sizes itself.
@@ -227,7 +228,9 @@ class Release:
         """
         return Goal(
             base=bases[name],
-            expect=self._terms.expect(name, bases),
+            expect=self._terms.expect(
+                name, {each: base + self._hidden_of(each, hidden) for each, base in bases.items()}
+            ),
             need=self._terms.needs.get(name),
             firm=self._terms.firm,
             sizing=self._terms.sizing,
@@ -279,7 +282,7 @@ class Release:
             watch.assist = Deferred.fromCoroutine(self._assist(watch))
             watch.assist.addErrback(self._assist_failed).addBoth(self._assisted, watch)
         elif not isinstance(answer, Ask):
-            if watch.assist is not None and answer in (SETTLED_SHORT, INSUFFICIENT):
+            if watch.assist is not None and answer in (SETTLED, SETTLED_SHORT, INSUFFICIENT):
                 return
             watch.verdict = answer
             watch.loop.stop()

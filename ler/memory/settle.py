@@ -223,7 +223,7 @@ class Detector:
         """
         self.hidden = hidden
         self._cache = cache
-        self._hidden_growth = max(0, hidden + cache - self.goal.hidden)
+        self._hidden_growth = hidden + cache - self.goal.hidden
         self._hidden_at = self.elapsed
 
     @property
@@ -236,9 +236,10 @@ class Detector:
     @property
     def recovered(self) -> int:
         """
-        Bytes that have come back, those in hiding included.
+        Bytes that have come back, those in hiding included, less those that
+        only came out of hiding.
         """
-        return self.returned + self._hidden_growth
+        return max(0, self.returned + self._hidden_growth)
 
     @property
     def missing(self) -> int:
@@ -340,7 +341,7 @@ class Detector:
         below = need is not None and self.level < need
         if self.quiet < self._patience(below):
             return Ask.SAMPLE
-        if lacking and self._hidden_at != self.elapsed:
+        if self._hidden_at != self.elapsed:
             return Ask.HIDDEN
         if need is not None and self.level + self.hidden < need:
             return INSUFFICIENT
@@ -357,7 +358,9 @@ class Detector:
             return Ask.HIDDEN
         need = self.goal.need or 0
         covered = self.level < need <= self.level + self.hidden + self._cache
-        if not self.assisted and (covered or self.quiet >= t.quiet_assist):
+        # All is back, but the incoming engine would not see it.
+        unseen = self.full and not self._cache
+        if not self.assisted and (covered or unseen or self.quiet >= t.quiet_assist):
             self.assisted = True
             return Ask.ASSIST
         return Ask.SAMPLE

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
+from random import randrange
 from typing import Any
 
 PATIENCE = 20.0
@@ -21,12 +22,14 @@ PATIENCE = 20.0
 
 def free_port() -> int:
     """
-    @return: a port on which nothing listens.
+    @return: a port on which nothing listens, and below those that the system
+        gives to clients: one of them might have it before it is listened on.
     """
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    while True:
+        port = randrange(20000, 32768)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

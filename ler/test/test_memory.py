@@ -237,6 +237,35 @@ class SwapTests(SynchronousTestCase):
         self.assertIn("settle a->b verdict=settled", text)
         self.assertEqual([], machine.clock.getDelayedCalls())
 
+    def test_hidden(self) -> None:
+        """
+        What hid when an engine started, and was used by it, is part of what it
+        took.
+        """
+        machine = Machine()
+        machine.take(2)
+        machine.in_hiding = 2
+        machine.memory.starting("a")
+        machine.in_hiding = 0
+        machine.take(78)
+        machine.memory.started("a")
+        report = machine.swap("a", "b", 80)
+        self.assertEqual(SETTLED, report.verdict)
+        self.assertEqual(80 * GIB, report.fields["expect"])
+
+    def test_last_bit(self) -> None:
+        """
+        What is not waited for, being within the tolerance, is expected the
+        next time: it may have been on its way.
+        """
+        machine = Machine()
+        machine.start("a", 80)
+        for _ in range(5):
+            report = machine.swap("a", "a", 79.5)
+            self.assertEqual(SETTLED, report.verdict)
+            self.assertEqual(80 * GIB, report.fields["expect"])
+            machine.start("a", 79.5)
+
     def test_empty(self) -> None:
         """
         Where nothing went, nothing is waited for.

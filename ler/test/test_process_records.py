@@ -42,6 +42,7 @@ class RecordsTests(SynchronousTestCase):
         """
         self.records.put("a", RECORD)
         self.records.put("b", RECORD)
+        self.assertEqual({"a", "b"}, self.records.keys())
         self.records.remove("a")
         self.assertIsNone(self.records.get("a"))
         self.assertEqual(RECORD, self.records.get("b"))

@@ -333,6 +333,26 @@ class HiddenTests(SynchronousTestCase):
         )
         self.assertEqual(SETTLED_SHORT, watcher.run())
 
+    def test_leaves_hiding(self) -> None:
+        """
+        What only leaves its hiding has not come back.
+        """
+        watcher = Watcher(
+            goal(hidden=2), lambda t: 32 + lin(80, 0, 1)(t), hidden=lambda t: 2 - lin(2, 0, 1)(t)
+        )
+        self.assertEqual(SETTLED_SHORT, watcher.run())
+        self.assertEqual(78 * GIB, watcher.detector.recovered)
+
+    def test_all_in_hiding(self) -> None:
+        """
+        Where all is back, and part of it in hiding, it is brought out at once:
+        the next engine may look before it takes.
+        """
+        watcher = Watcher(goal(), lambda t: 110, hidden=lambda t: 2)
+        self.assertEqual(SETTLED, watcher.run())
+        self.assertEqual(1, len(watcher.assists))
+        self.assertLess(watcher.assists[0], 0.05)
+
     def test_assist_after_silence(self) -> None:
         """
         What nothing shows is looked for after two seconds of silence.
