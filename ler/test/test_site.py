@@ -19,7 +19,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from zope.interface import implementer
+from zope.interface import directlyProvides
 
 from ler.state import IN_MEMORY, StateDirectory
 from ler.test.http import Client, Reply
@@ -265,7 +265,6 @@ class RequestTests(SiteCase):
         """Small frames go out at once, and a peer that vanished is noticed."""
         options: list[tuple[str, bool]] = []
 
-        @implementer(ITCPTransport)
         class Transport(StringTransport):
             def setTcpNoDelay(self, on: bool) -> None:
                 options.append(("no delay", on))
@@ -274,7 +273,9 @@ class RequestTests(SiteCase):
                 options.append(("keep alive", on))
 
         channel: Any = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
-        channel.makeConnection(Transport())
+        transport = Transport()
+        directlyProvides(transport, ITCPTransport)
+        channel.makeConnection(transport)
         channel.setTimeout(None)
         self.assertEqual({("no delay", True), ("keep alive", True)}, set(options))
 
