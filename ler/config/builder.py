@@ -17,16 +17,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from ler.config.model import ENGINE_TYPES, Bounds, Config, GenericProcess
+from ler.config.model import ENGINE_TYPES, ApiSwap, Config, Engine, GenericProcess
 from ler.config.report import Report, suggestion
 from ler.config.retired import PROTECTIVE, RETIRED
+from ler.config.setting import Bounds
 from ler.config.shape import Setting, Shape, settings
-from ler.config.tree import KeyPath, Kind, Listing, Node, Scalar, Section
+from ler.config.tree import KeyPath, Kind, Listing, Node, Scalar, Section, find
 from ler.config.values import canonical_signal
 from ler.config.variables import expand
-
-# Types of engines that other routers know, and a later version may.
-LATER_TYPES = frozenset(("api_swap", "ollama", "systemd", "ds4", "remote")) - ENGINE_TYPES.keys()
 
 ENGINE_KEY = r"(?!\.+$)[A-Za-z0-9._-]{1,64}"
 
@@ -68,7 +66,7 @@ class Builder:
         for (section, key), paths in self._retired.items():
             more = f" (in {len(paths)} places)" if len(paths) > 1 else ""
             self._report.warn(paths[0], f"has no effect: {RETIRED[section][key].advice}{more}")
-        return config
+        return _discovering(config, root) if config.discover.enabled else config
 
     # Sections and their keys.
 
@@ -137,13 +135,10 @@ class Builder:
             rest = Section(node.line, nodes, node.lines)
             return _canonical(self._section(ENGINE_TYPES[name], rest, path, key=key))
         path = (*path, "type")
-        if name in LATER_TYPES:
-            return self._fail(path, f"engines of type {name} are not supported by this version")
-        wanted = " or ".join(ENGINE_TYPES)
+        wanted = f"one of {', '.join(ENGINE_TYPES)}"
         if given is None:
             return self._fail(path, f"is required: {wanted}")
-        near = suggestion(name, ENGINE_TYPES.keys() | LATER_TYPES)
-        return self._fail(path, f"must be {wanted}{near}")
+        return self._fail(path, f"must be {wanted}{suggestion(name, ENGINE_TYPES)}")
 
     # Values.
 
@@ -170,8 +165,10 @@ class Builder:
         """
         if isinstance(shape.base, type) and is_dataclass(shape.base):
             return self._section(shape.base, node, path)
+        if shape.base is Any:
+            return self._json(shape, node, path)
         value = self._scalar(shape, node, path)
-        if value is not _NONE and shape.bounds.check:
+        if value not in (_NONE, "") and shape.bounds.check:
             complaint = shape.bounds.check(value)
             if complaint:
                 return self._fail(path, complaint)
@@ -182,7 +179,7 @@ class Builder:
         @return: a L{str}, L{bool}, L{int} or L{float}.
         """
         if isinstance(node, Scalar):
-            if shape.base is str and node.kind is Kind.TEXT:
+            if shape.base is str and _is_text(shape, node):
                 return self._text(shape, node.text, path)
             if shape.base is bool and node.kind is Kind.TRUTH and node.text.lower() in _TRUTHS:
                 return _TRUTHS[node.text.lower()]
@@ -193,6 +190,19 @@ class Builder:
                     if math.isfinite(number) and _within(shape.bounds, number):
                         return number
         return self._fail_unfit(shape, node, path)
+
+    def _json(self, shape: Shape, node: Node, path: KeyPath) -> Any:
+        """
+        @return: what C{node} says in JSON; C{yes}, C{0x1F} and dates, which
+            say nothing there, are problems.
+        """
+        if isinstance(node, Section):
+            return self._mapping(replace(shape, base=Mapping, item=shape), node, path)
+        if isinstance(node, Listing):
+            return list(self._list(replace(shape, base=tuple, item=shape), node, path))
+        if node.kind is Kind.NULL:
+            return None
+        return self._scalar(replace(shape, base=_json_base(node)), node, path)
 
     def _text(self, shape: Shape, text: str, path: KeyPath) -> Any:
         """
@@ -286,15 +296,50 @@ class Builder:
         return self._fail(path, f"must be {shape.describe()}{excuse}")
 
 
-def _canonical(engine: GenericProcess) -> GenericProcess:
+def _discovering(config: Config, root: Section) -> Config:
+    """
+    @return: C{config}, with C{discover_models} true for the engines of the
+        types that C{discover.enabled} speaks of, where it was not written.
+    """
+    return replace(
+        config,
+        engines={
+            key: replace(engine, discover_models=True)
+            if isinstance(engine, GenericProcess | ApiSwap)
+            and find(root, ("engines", key, "discover_models")) is None
+            else engine
+            for key, engine in config.engines.items()
+        },
+    )
+
+
+def _canonical(engine: Engine) -> Engine:
     """
     @return: C{engine}, in one spelling what can be spelled in two ways.
     """
-    return replace(
-        engine,
-        base_url=engine.base_url.rstrip("/"),
-        stop_signal=canonical_signal(engine.stop_signal),
-    )
+    engine = replace(engine, base_url=engine.base_url.rstrip("/"))
+    if isinstance(engine, GenericProcess):
+        engine = replace(engine, stop_signal=canonical_signal(engine.stop_signal))
+    return engine
+
+
+def _is_text(shape: Shape, node: Scalar) -> bool:
+    """
+    @return: whether a scalar passes for text.
+    """
+    if shape.bounds.digits and node.kind is Kind.NUMBER:
+        return _WHOLE.fullmatch(node.text) is not None
+    return node.kind is Kind.TEXT
+
+
+def _json_base(node: Scalar) -> type:
+    """
+    @return: the type of a scalar in JSON; of what YAML takes for anything but
+        that, text is wanted.
+    """
+    if node.kind is Kind.NUMBER:
+        return int if _WHOLE.fullmatch(node.text) else float
+    return bool if node.text.lower() in ("true", "false") and node.kind is Kind.TRUTH else str
 
 
 def _is_empty(node: Node) -> bool:

@@ -8,15 +8,17 @@ already; they are passed over.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 
-from ler.config.model import Config, GenericProcess
+from ler.config.engine_checks import check_engine
+from ler.config.model import ApiSwap, Config, Engine, GenericProcess, Model, Ollama, Remote
 from ler.config.report import Report, suggestion
 from ler.config.tree import Section, dotted, find, texts
 from ler.config.values import address, is_loopback, local
+
+# Engines of which every model is resident by itself.
+_SERVERS = (ApiSwap, Ollama)
 
 
 def check(config: Config, report: Report, environ: Mapping[str, str]) -> None:
@@ -30,6 +32,8 @@ def check(config: Config, report: Report, environ: Mapping[str, str]) -> None:
     _check_models(config, report)
     _check_served(config, report)
     _check_aliases(config, report)
+    _check_residence(config, report)
+    _check_preload(config, report)
     _check_openness(config, report)
     _check_exit(config, report, environ)
 
@@ -42,7 +46,7 @@ def _declared(report: Report) -> tuple[str, ...]:
     return tuple(written.nodes) if isinstance(written, Section) else ()
 
 
-def _enabled(config: Config) -> list[GenericProcess]:
+def _enabled(config: Config) -> list[Engine]:
     """
     @return: the engines that take part.
     """
@@ -51,35 +55,19 @@ def _enabled(config: Config) -> list[GenericProcess]:
 
 def _check_engines(config: Config, report: Report, environ: Mapping[str, str]) -> None:
     """
-    There is an engine to run, and its program can be found.
+    There is an engine to run, and each is right in itself.
     """
     enabled = _enabled(config)
     written = find(report.root, ("engines",))
     if not enabled and isinstance(written, Section) and len(written.nodes) == len(config.engines):
         report.error(("engines",), "no engine is enabled")
     for engine in enabled:
-        if engine.start_cmd and not _runnable(engine, environ):
-            report.warn(
-                ("engines", engine.key, "start_cmd"),
-                "its program is neither on PATH nor an executable file, so a start would fail",
-            )
-
-
-def _runnable(engine: GenericProcess, environ: Mapping[str, str]) -> bool:
-    """
-    @return: whether the engine's program can be found, as it will be looked
-        for: from its working directory, on its own PATH.
-    """
-    program = engine.start_cmd[0]
-    if os.sep in program:
-        program = os.path.join(engine.cwd or "", program)
-    path = {**environ, **engine.env}.get("PATH", os.defpath)
-    return shutil.which(program, path=path) is not None
+        check_engine(engine, report, environ)
 
 
 def _check_addresses(config: Config, report: Report) -> None:
     """
-    Engines share an address only where one runs at a time, and none has ours.
+    Engines share an address only where that does no harm, and none has ours.
     """
     neighbours = defaultdict(list)
     for engine in _enabled(config):
@@ -90,10 +78,23 @@ def _check_addresses(config: Config, report: Report) -> None:
                 path = ("engines", engine.key, "base_url")
                 report.error(path, "is the address of the router itself")
     for engines in neighbours.values():
-        if len(engines) > 1 and not all(engine.exclusive for engine in engines):
+        if len(engines) > 1 and not _may_share(engines):
             names = " and ".join(engine.key for engine in engines)
-            path = ("engines", engines[-1].key, "base_url")
-            report.error(path, f"{names} share this address, which only exclusive engines may")
+            report.error(
+                ("engines", engines[-1].key, "base_url"),
+                f"{names} share this address, which only exclusive engines that the router "
+                "launches may",
+            )
+
+
+def _may_share(engines: list[Engine]) -> bool:
+    """
+    @return: whether engines may have one address: those of which one runs at a
+        time, or those that we neither start nor stop.
+    """
+    return all(isinstance(engine, Remote) for engine in engines) or all(
+        isinstance(engine, GenericProcess) and engine.exclusive for engine in engines
+    )
 
 
 def _check_models(config: Config, report: Report) -> None:
@@ -150,6 +151,65 @@ def _check_aliases(config: Config, report: Report) -> None:
             report.error(path, "is the id of a model already")
         elif target not in ids:
             report.error(path, f"no model {report.written(path)}{suggestion(target, shown)}")
+
+
+def _check_residence(config: Config, report: Report) -> None:
+    """
+    What is said about the memory can be kept.
+    """
+    pinned = [engine.key for engine in _enabled(config) if engine.pin and engine.exclusive]
+    for key in pinned[1:]:
+        report.error(
+            ("engines", key, "pin"),
+            f"engine {pinned[0]} is pinned already, and only one exclusive engine fits",
+        )
+    for index, model in enumerate(config.models):
+        owner = config.engines.get(model.engine)
+        if owner and not isinstance(owner, _SERVERS):
+            for name in ("exclusive", "memory"):
+                if getattr(model, name) is not None:
+                    report.error(
+                        ("models", index, name),
+                        f"can differ for models of api_swap and ollama engines only; set it on "
+                        f"engine {owner.key}",
+                    )
+
+
+def _check_preload(config: Config, report: Report) -> None:
+    """
+    What is to be brought up at the start exists, and fits into the memory.
+    """
+    declared = _declared(report)
+    models = {model.id: model for model in config.models}
+    servers = {name: one for one in config.engines.values() for name in one.served_models}
+    owners = {**config.engines, **servers}
+    # What becomes resident, and exclusive, by the first entry that brings it up.
+    first: dict[tuple[str, str], int] = {}
+    for index, written in enumerate(config.preload):
+        path = ("preload", index)
+        name = config.aliases.get(written, written)
+        model = models.get(name)
+        owner = config.engines.get(model.engine) if model else owners.get(name)
+        if owner and not owner.enabled:
+            report.warn(path, f"engine {owner.key} is disabled")
+        elif owner and _is_exclusive(owner, model):
+            loads = (model.model_name if model else None) or name
+            first.setdefault((owner.key, loads if isinstance(owner, _SERVERS) else ""), index)
+        elif not owner and not model and name not in declared:
+            shown = {*declared, *(owners.keys() | models.keys()) & {*texts(report.root)}}
+            near = suggestion(name, shown)
+            report.error(path, f"no model or engine {report.written(path)}{near}")
+    for index in [*first.values()][1:]:
+        other = dotted(("preload", min(first.values())))
+        report.error(("preload", index), f"is exclusive, as {other} is, and only one fits")
+
+
+def _is_exclusive(owner: Engine, model: Model | None) -> bool:
+    """
+    @return: whether an engine needs the whole memory while it serves a model.
+    """
+    own = model.exclusive if model else None
+    return owner.exclusive if own is None else own
 
 
 def _check_openness(config: Config, report: Report) -> None:

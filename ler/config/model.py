@@ -1,74 +1,51 @@
 # -*- test-case-name: ler.test.test_config_model -*-
 """
-What can be configured: one frozen dataclass a section, one field a key.
+What can be configured: one frozen dataclass a section, one field a key; the
+types of engines are in L{ler.config.engines}.
 
 The fields are the single source of the loader, of the JSON schema and of the
-reference in the documentation: C{setting} carries the help text and the
-bounds beside the type and the default.  Keys ending in C{_s} are seconds, in
-C{_mb} MiB; C{memory} is GiB.  Keys ending in C{_cmd} are command lines.
+reference in the documentation: L{setting} carries the help text and the bounds
+beside the type and the default.  Keys ending in C{_s} are seconds, in C{_mb}
+MiB; C{memory} is GiB.  Keys ending in C{_cmd} or C{_script} are command lines.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from ler.config import values
+from ler.config.engines import (
+    ENGINE_TYPES,
+    ApiSwap,
+    Ds4,
+    Engine,
+    GenericProcess,
+    Ollama,
+    Remote,
+    Server,
+    Systemd,
+)
+from ler.config.setting import setting
 
-
-@dataclass(frozen=True)
-class Bounds:
-    """
-    What a value must be beyond its type.
-
-    @ivar minimum: the least number, or L{None}.
-    @ivar maximum: the greatest number, or L{None}.
-    @ivar exclusive: whether C{minimum} itself is too small.
-    @ivar words: strings accepted beside the type (such as C{never}), each
-        with the value that it stands for.
-    @ivar path: a file or folder: relative ones are of the config's folder.
-    @ivar check: a function of L{ler.config.values} from a value to a complaint
-        or L{None}; of a list it judges each item, of a mapping each pair.
-    """
-
-    minimum: float | None = None
-    maximum: float | None = None
-    exclusive: bool = False
-    words: Mapping[str, Any] = field(default_factory=dict)
-    path: bool = False
-    check: Callable[[Any], str | None] | None = None
-
-
-def setting(
-    help: str,
-    default: Any = MISSING,
-    *,
-    factory: Any = MISSING,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    exclusive: bool = False,
-    words: Mapping[str, Any] | None = None,
-    path: bool = False,
-    check: Callable[[Any], str | None] | None = None,
-) -> Any:
-    """
-    A dataclass field that knows its help text and its bounds.
-
-    @param help: one sentence for the reference.
-    @param default: the value when the key is absent; a field with neither
-        C{default} nor C{factory} is required.
-    """
-    metadata = {
-        "help": help,
-        "bounds": Bounds(minimum, maximum, exclusive, words or {}, path, check),
-    }
-    if factory is not MISSING:
-        return field(default_factory=factory, metadata=metadata)
-    if default is not MISSING:
-        return field(default=default, metadata=metadata)
-    return field(metadata=metadata)
+__all__ = [
+    "ENGINE_TYPES",
+    "ApiSwap",
+    "Config",
+    "Discover",
+    "Ds4",
+    "Engine",
+    "GenericProcess",
+    "Model",
+    "Ollama",
+    "Remote",
+    "Scheduler",
+    "Server",
+    "Systemd",
+    "default_state_dir",
+]
 
 
 def default_state_dir() -> str:
@@ -84,110 +61,6 @@ def default_state_dir() -> str:
 
 
 @dataclass(frozen=True)
-class GenericProcess:
-    """
-    An engine that the router launches and owns.
-    """
-
-    key: str
-    base_url: str = setting(
-        "Where the server listens; {port} stands for the port that is allotted.",
-        check=values.http_url,
-    )
-    start_cmd: tuple[str, ...] = setting(
-        "Command line: a list, or a string split as a shell would; never run by a shell. "
-        "{port} stands for the allotted port."
-    )
-    enabled: bool = setting("Whether the engine takes part at all.", True)
-    exclusive: bool = setting(
-        "Whether the engine needs the whole memory; false lets it live beside others.", True
-    )
-    port: int | Literal["auto"] | None = setting(
-        "Port put in place of {port}; auto lets the router choose one.",
-        None,
-        minimum=1,
-        maximum=65535,
-    )
-    env: Mapping[str, str] = setting(
-        "Environment variables added to the router's own, less service variables.",
-        factory=dict,
-        check=values.variable,
-    )
-    cwd: str | None = setting("Working directory of the server.", None, path=True)
-    ready_path: str = setting("Path of the readiness probe.", "/health", check=values.url_path)
-    ready_check: str = setting(
-        "What the probe's answer must show beside status 200: key==value, model:<id>, or "
-        "completion (a one-token request instead of a GET).",
-        "",
-        check=values.ready_check,
-    )
-    ready_timeout_s: float = setting(
-        "Time limit of each readiness probe.", 5.0, minimum=0, exclusive=True
-    )
-    start_timeout_s: float = setting(
-        "How long the server may take until it is ready.", 300.0, minimum=0, exclusive=True
-    )
-    stop_cmd: tuple[str, ...] = setting(
-        "Command that stops the server, run before any signal (for containers).", ()
-    )
-    stop_signal: str = setting(
-        "First signal of the stop sequence, by name.", "SIGTERM", check=values.signal_name
-    )
-    stop_scope: Literal["leader", "group"] = setting(
-        "Whether the first signal goes to the server process alone or to its whole group.",
-        "leader",
-    )
-    stop_timeout_s: float = setting("Grace between the first signal and SIGKILL.", 30.0, minimum=0)
-    log_file: str | None = setting(
-        "File that the server's output is appended to, rotated at 5 MB.", None, path=True
-    )
-    control_headers: Mapping[str, str] = setting(
-        "Headers of the router's own requests to this engine.", factory=dict, check=values.header
-    )
-    upstream_headers: Mapping[str, str] = setting(
-        "Headers set on every client request that goes to this engine.",
-        factory=dict,
-        check=values.header,
-    )
-    served_models: tuple[str, ...] = setting("Further ids that this engine answers to.", ())
-    memory: float | None = setting(
-        "GiB that must be free before the server may start; refuses when they cannot be.",
-        None,
-        minimum=0,
-        exclusive=True,
-    )
-    sizing: Literal["absolute", "growth_sensitive", "from_free"] = setting(
-        "How the server sizes itself: to a fixed footprint, to a fixed one but failing when "
-        "free memory rises meanwhile (vLLM), or from what is free.",
-        "from_free",
-    )
-    max_connections: int = setting(
-        "Requests in flight to this engine; further ones queue.", 1024, minimum=1
-    )
-    control_paths: tuple[str, ...] = setting(
-        "Paths that clients may not call, since they change what the engine holds.",
-        (
-            "/sleep",
-            "/wake_up",
-            "/release_memory_occupation",
-            "/resume_memory_occupation",
-            "/models/load",
-            "/models/unload",
-            "/v1/model/load",
-            "/v1/model/unload",
-            "/backend/load",
-            "/backend/shutdown",
-            "/v1/backend/load",
-            "/v1/backend/shutdown",
-            "/api/admin/reload_config",
-            "/api/extra/shutdown",
-            "/unload",
-        ),
-        check=values.url_path,
-    )
-
-
-@dataclass(frozen=True)
 class Model:
     """
     One model that clients may name.
@@ -200,6 +73,18 @@ class Model:
         "Name that the engine expects in the body; the id when absent.", None
     )
     context_length: int = setting("Context length in listings.", 131072, minimum=1)
+    exclusive: bool | None = setting(
+        "Whether this model of an api_swap or ollama engine needs the whole memory; as its "
+        "engine when absent.",
+        None,
+    )
+    memory: float | None = setting(
+        "GiB that must be free before this model of an api_swap or ollama engine may be loaded; "
+        "as its engine when absent.",
+        None,
+        minimum=0,
+        exclusive=True,
+    )
     disable_thinking_below_max_tokens: int | None = setting(
         "Token budgets below this switch a reasoning model's thinking off.", None, minimum=1
     )
@@ -225,12 +110,36 @@ class Scheduler:
 
 
 @dataclass(frozen=True)
+class Discover:
+    """
+    Models that the engines themselves name.
+    """
+
+    enabled: bool = setting(
+        "Whether discover_models is true for generic_process and api_swap engines that do not "
+        "say otherwise.",
+        False,
+    )
+    collision: Literal["config_order"] = setting(
+        "Who owns a model that two engines name: the one that stands first.", "config_order"
+    )
+    refresh_interval_s: float = setting(
+        "How often all engines that run are asked; 0 for never.", 300.0, minimum=0
+    )
+    state_ttl_s: float = setting(
+        "Age at which a model that no engine names any more is forgotten; 0 for never.",
+        2_592_000.0,
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """
     The whole configuration.
     """
 
-    engines: Mapping[str, GenericProcess] = setting("The engines, by key.")
+    engines: Mapping[str, Engine] = setting("The engines, by key.")
     models: tuple[Model, ...] = setting("The models that clients may name.", ())
     aliases: Mapping[str, str] = setting(
         "Other names for models; a * in the name matches any text.", factory=dict
@@ -308,7 +217,8 @@ class Config:
         30.0,
         minimum=0,
     )
+    preload: tuple[str, ...] = setting(
+        "Models, or keys of engines, to bring up when the router starts.", ()
+    )
+    discover: Discover = setting("Models that the engines themselves name.", factory=Discover)
     scheduler: Scheduler = setting("Who gets the slot next.", factory=Scheduler)
-
-
-ENGINE_TYPES: Mapping[str, type] = {"generic_process": GenericProcess}

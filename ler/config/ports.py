@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from ler.config.model import Config, GenericProcess
+from ler.config.model import Config, Engine, GenericProcess
 from ler.config.report import Report
 from ler.config.values import address, http_url
 
@@ -35,15 +35,18 @@ def allot(config: Config, report: Report) -> Config:
     engines = config.engines.values()
     named = {config.port, *(port for engine in engines for port in _named(engine))}
     free = (port for port in count(FIRST) if port not in named)
-    allotted = {key: _allot(engine, report, free) for key, engine in config.engines.items()}
+    allotted = {
+        key: _allot(engine, report, free) if isinstance(engine, GenericProcess) else engine
+        for key, engine in config.engines.items()
+    }
     return replace(config, engines=allotted)
 
 
-def _named(engine: GenericProcess) -> Iterator[int]:
+def _named(engine: Engine) -> Iterator[int]:
     """
     @return: the ports that an engine asks for by number.
     """
-    if isinstance(engine.port, int):
+    if isinstance(engine, GenericProcess) and isinstance(engine.port, int):
         yield engine.port
     if _MARK not in engine.base_url:
         yield address(engine.base_url)[1]

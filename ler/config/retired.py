@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ler.config.model import Config, GenericProcess, Model
+from ler.config.model import Config, Discover, Ds4, GenericProcess, Model, Systemd
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def _section(advice: str, keys: str) -> Retired:
 
 
 _NO_PICKER = Retired("the router never answers with another model than the one asked for")
-_LISTINGS = Retired("listings come from models and served_models")
+_UNIT_OWNS = Retired("the router asks systemd for the unit's processes, and owns those it starts")
 
 RETIRED: Mapping[type, Mapping[str, Retired]] = {
     Config: {
@@ -49,28 +49,30 @@ RETIRED: Mapping[type, Mapping[str, Retired]] = {
             "benchmarks calibration_enabled",
         ),
         "routing_mode": _NO_PICKER,
-        "discover": _section(
-            _LISTINGS.advice, "enabled collision port_probe refresh_interval_s state_ttl_s"
-        ),
         "ds4": _section(
-            "configure the server under engines",
+            "configure the server under engines, with type: ds4",
             "enabled base_url control systemd_user_unit serve_script process_pattern "
             "health_path start_timeout_s stop_timeout_s log_file control_headers",
         ),
         "ollama": _section(
-            "configure the server under engines",
+            "configure the server under engines, with type: ollama",
             "enabled base_url health_path unload_timeout_s systemd_unit tags_cache_ttl_s "
             "control_headers",
         ),
-        "allow_destructive_ollama_api": Retired("this version has no engines of type ollama"),
+        "allow_destructive_ollama_api": Retired(
+            "this version lets no client change which models an Ollama server has"
+        ),
     },
     GenericProcess: {
         "process_pattern": Retired("the router owns the whole process tree itself"),
-        "discover_models": _LISTINGS,
-        "tags_cache_ttl_s": _LISTINGS,
+    },
+    Systemd: {"process_pattern": _UNIT_OWNS},
+    Ds4: {"process_pattern": _UNIT_OWNS},
+    Discover: {
+        "port_probe": _section("only engines that are configured are asked", "enabled"),
     },
     Model: {
-        "memory_gb": Retired("set memory on the engine, in GiB"),
+        "memory_gb": Retired("set memory, in GiB"),
         "quality_tier": _NO_PICKER,
         "speed_tier": _NO_PICKER,
         "capabilities": _NO_PICKER,

@@ -11,8 +11,9 @@ from dataclasses import MISSING, replace
 from typing import Any
 
 from ler.config.builder import ENGINE_KEY
-from ler.config.model import ENGINE_TYPES, Bounds, Config
+from ler.config.model import ENGINE_TYPES, Config
 from ler.config.retired import RETIRED, Retired
+from ler.config.setting import Bounds
 from ler.config.shape import Setting, Shape, settings
 
 JSON = dict[str, Any]
@@ -100,6 +101,8 @@ def _shape(shape: Shape) -> JSON:
     """
     @return: the schema of a shape.
     """
+    if shape.base is Any:
+        return {}
     options = [] if shape.base is None else _bases(shape)
     if shape.words:
         options.append({"enum": list(shape.words)})
@@ -122,7 +125,7 @@ def _bases(shape: Shape) -> list[JSON]:
             items["minItems"] = 1
         return [items, _text(shape)]
     if shape.base is str:
-        return [_text(shape)]
+        return [_text(shape), {"type": "integer"}] if shape.bounds.digits else [_text(shape)]
     if shape.base in _NAMES:
         return [{"type": _NAMES[shape.base], **_range(shape.bounds)}]
     return [_section(shape.base)]

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ler.config.model import Bounds
+from ler.config.setting import Bounds
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Shape:
     The values that are accepted at one place.
 
     @ivar base: L{str}, L{bool}, L{int}, L{float}, L{tuple}, L{Mapping}, a
-        dataclass, or L{None} where only words are accepted.
+        dataclass, L{Any} for whatever JSON can hold, or L{None} where only
+        words are accepted.
     @ivar item: the shape of what a list or a mapping holds.
     @ivar words: the text that is accepted beside C{base}, each with the value
         that it stands for.
@@ -56,11 +57,14 @@ class Shape:
             float: "a number",
             tuple: "a command line, as a list or as text" if self.command else "a list",
             Mapping: "a mapping",
+            Any: "a value that JSON can hold",
         }
         words = list(self.words)
         if self.base is None:
             return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
         text = names.get(self.base, "a mapping") + _range(self.bounds)
+        if self.bounds.digits:
+            text += " or a whole number"
         return text + "".join(f", or {word}" for word in words)
 
 
@@ -89,14 +93,15 @@ def settings(section: type) -> tuple[Setting, ...]:
     hints = get_type_hints(section)
     found = []
     for key in fields(section):
-        if "bounds" not in key.metadata:
+        bounds = key.metadata.get("bounds")
+        if bounds is None:
             continue
         required = key.default is MISSING and key.default_factory is MISSING
-        command = key.name.endswith("_cmd")
+        command = key.name.endswith(("_cmd", "_script"))
         shape = _shape(
             hints[key.name],
-            key.metadata["bounds"],
-            blank=not required if command else key.default == "",
+            bounds,
+            blank=not required if command else bounds.blank or key.default == "",
             command=command,
         )
         default = {} if key.default_factory is dict else key.default
@@ -120,7 +125,8 @@ def _shape(hint: Any, bounds: Bounds, blank: bool = False, command: bool = False
     (base,) = bases or (None,)
     item = None
     if get_origin(base) is tuple:
-        item = _shape(get_args(base)[0], Bounds(check=bounds.check), blank=command)
+        # What is said of a list is meant for its items.
+        item, bounds = _shape(get_args(base)[0], bounds, blank=command), Bounds()
     elif get_origin(base) is Mapping:
         item = _shape(get_args(base)[1], Bounds(), blank=True)
     return Shape(

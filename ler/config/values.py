@@ -3,7 +3,8 @@
 What single values must look like.
 
 Each check returns a complaint that finishes "this value ...", or L{None}; it
-never quotes the value, which may be a secret.
+never quotes the value, which may be a secret.  Empty text is not checked: where
+it is accepted at all, it means that there is nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONNECTION_HEADERS = frozenset(
     ("connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade")
 )
+_KEY = r"[^\s.\[\]^]+"
 _ANY_ADDRESS = frozenset(("0.0.0.0", "::"))
 
 Address = tuple[str, int]
@@ -41,17 +43,39 @@ def host(value: str) -> str | None:
 
 def http_url(value: str) -> str | None:
     """
-    Check a base URL, in which C{{port}} may stand for the port.
+    Check a base URL of plain HTTP.
     """
-    wanted = "must look like http://127.0.0.1:8080"
+    return _url(value, ("http",), "must look like http://127.0.0.1:8080")
+
+
+def url_template(value: str) -> str | None:
+    """
+    Check a base URL of plain HTTP, in which C{{port}} may stand for the port.
+    """
+    return http_url(value.replace("{port}", "1"))
+
+
+def any_url(value: str) -> str | None:
+    """
+    Check a base URL of HTTP, with TLS or without.
+    """
+    return _url(value, ("http", "https"), "must look like https://box.example or http://box:8080")
+
+
+def _url(value: str, schemes: tuple[str, ...], wanted: str) -> str | None:
+    """
+    Check a base URL.
+
+    @param wanted: the complaint about what is no such URL at all.
+    """
     try:
-        parts = urlsplit(value.replace("{port}", "1"))
+        parts = urlsplit(value)
         port = parts.port
     except ValueError:
         return wanted
     # urlsplit drops line breaks in silence.
     clean = value.isprintable() and " " not in value
-    if not clean or parts.scheme != "http" or not parts.hostname or host(parts.hostname):
+    if not clean or parts.scheme not in schemes or not parts.hostname or host(parts.hostname):
         return wanted
     if port == 0:
         return "needs a port other than 0"
@@ -127,9 +151,45 @@ def ready_check(value: str) -> str | None:
     """
     Check the condition of a readiness probe.
     """
-    if value in ("", "completion") or re.fullmatch(r"model:\S.*|[^=\s][^=]*==.+", value):
+    if value == "completion" or re.fullmatch(r"model:\S.*", value) or not expression(value):
         return None
     return "must be key==value, model:<id> or completion"
+
+
+def expression(value: str) -> str | None:
+    """
+    Check a condition on a JSON object.
+    """
+    if not re.fullmatch(r"[^=\s][^=]*==.+", value):
+        return "must be key==value"
+    return None
+
+
+def list_path(value: str) -> str | None:
+    """
+    Check where a list is in a JSON answer.
+    """
+    if not re.fullmatch(rf"{_KEY}(\[\])?(\.{_KEY}(\[\])?)*", value):
+        return "must be keys joined by dots, [] behind one that holds a list: models[].instances[]"
+    return None
+
+
+def entry_key(value: str) -> str | None:
+    """
+    Check a key of an entry in such a list, or of the entry around it.
+    """
+    if not re.fullmatch(rf"\^?{_KEY}", value):
+        return "must be a key, perhaps with one ^ before it"
+    return None
+
+
+def unit_name(value: str) -> str | None:
+    """
+    Check the name of a systemd unit.
+    """
+    if not re.fullmatch(r"(?=.{1,255}$)[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*", value):
+        return "must be the name of a systemd unit, such as ollama.service"
+    return None
 
 
 def signal_name(value: str) -> str | None:
@@ -167,7 +227,7 @@ def address(url: str) -> Address:
         spelling, so that equal addresses are equal.
     """
     parts = urlsplit(url)
-    return local(parts.hostname or ""), parts.port or 80
+    return local(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def local(name: str) -> str:

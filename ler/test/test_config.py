@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.config import ConfigError, Loaded, load
+from ler.config import ConfigError, GenericProcess, Loaded, load
 
 # A whole configuration; what a test appends begins on line 6, and belongs to
 # engine a while it is indented by four.
@@ -127,7 +127,9 @@ class LoadTests(ConfigTestCase):
         """
         config = self.load(BASE + "    cwd: here\nstate_dir: ../there\n").config
         folder = os.path.dirname(os.path.abspath(self.path))
-        self.assertEqual(os.path.join(folder, "here"), config.engines["a"].cwd)
+        engine = config.engines["a"]
+        assert isinstance(engine, GenericProcess)
+        self.assertEqual(os.path.join(folder, "here"), engine.cwd)
         self.assertEqual(os.path.join(os.path.dirname(folder), "there"), config.state_dir)
 
     def test_home(self) -> None:
@@ -182,6 +184,16 @@ class SecretTests(ConfigTestCase):
         "models: [{id: '${VALUE}', engine: a}, {id: '${VALUE}', engine: a}]\n",
         "models: [{id: '${VALUE}', engine: a}]\naliases: {x: S-E-C-R-E-T, y: SECRE}\n",
         "aliases: {x: '${VALUE}'}\n",
+        "  b: {type: api_swap, base_url: 'http://x', load_body: {key: {a: !SECRET x}}}\n",
+        "  b: {type: api_swap, base_url: 'http://x', load_body: {key: '${SECRET'}}\n",
+        "  b: {type: api_swap, base_url: 'http://x', load_body: SECRET}\n",
+        "  b: {type: api_swap, base_url: 'http://x', load_path: '${VALUE}'}\n",
+        "  b: {type: api_swap, base_url: 'http://x', load_check: '${VALUE}'}\n",
+        '  b: {type: api_swap, base_url: "http://x", load_headers: {X: "SECRET\\n"}}\n',
+        "  b: {type: remote, base_url: 'https://x:${VALUE}'}\n",
+        "  b: {type: systemd, base_url: 'http://x', unit: '-${VALUE}'}\n",
+        "preload: ['${VALUE}']\nmodels: [{id: S-E-C-R-E-T, engine: a}]\n",
+        "    served_models: ['${VALUE}']\npreload: [SECRE]\n",
         "  b:\n    type: ${VALUE}\n",
         "  b:\n    type: generic_process\n    base_url: http://x:${VALUE}\n    start_cmd: x\n",
         "  b:\n    type: generic_process\n    base_url: http://${VALUE}@x\n    start_cmd: x\n",

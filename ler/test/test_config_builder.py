@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import sys
 
-from ler.config import GenericProcess
+from ler.config import ApiSwap, GenericProcess
 from ler.test.test_config import BASE, ConfigTestCase
 
 WHOLE = "must be a whole number"
+TYPES = "one of generic_process, api_swap, ollama, systemd, ds4, remote"
 SECOND = "  b:\n    type: generic_process\n    base_url: http://127.0.0.1:9002\n"
-
+SWAP = "  b:\n    type: api_swap\n    base_url: http://127.0.0.1:9002\n"
 
 # What is appended to a good configuration, and the problem that it makes.
 MALFORMED = (
@@ -110,8 +111,14 @@ MALFORMED = (
      "6: models[0].id: must be text; YAML takes this for a number: quote it"),
     ("models: [{id: 2024-01-01, engine: a}]\n",
      "6: models[0].id: must be text; YAML takes this for a date: quote it"),
-    ("    stop_signal: 15\n",
-     "6: engines.a.stop_signal: must be text; YAML takes this for a number: quote it"),
+    ("    stop_signal: 1.5\n",
+     "6: engines.a.stop_signal: must be text or a whole number; YAML takes this for a number: "
+     "quote it"),
+    ("    stop_signal: on\n",
+     "6: engines.a.stop_signal: must be text or a whole number; YAML takes this for a truth "
+     "value: quote it"),
+    ("    stop_signal: 999\n",
+     "6: engines.a.stop_signal: must be a signal such as SIGTERM or SIGINT"),
     ("    stop_signal: TERM\n",
      "6: engines.a.stop_signal: must be a signal such as SIGTERM or SIGINT"),
     ("    ready_path: health\n", "6: engines.a.ready_path: must begin with /"),
@@ -162,21 +169,56 @@ MALFORMED = (
     # Engines.
     ("  b: 5\n", "6: engines.b: must be a mapping"),
     ("  b:\n", "6: engines.b: must be a mapping"),
-    ("  b: {}\n", "6: engines.b.type: is required: generic_process"),
+    ("  b: {}\n", f"6: engines.b.type: is required: {TYPES}"),
     ("  b: {type: generic_proces}\n",
-     "6: engines.b.type: must be generic_process; did you mean 'generic_process'?"),
-    ("  b: {type: [x]}\n", "6: engines.b.type: must be generic_process"),
-    ("  b: {type: 5}\n", "6: engines.b.type: must be generic_process"),
-    ("  b: {type: olama}\n", "6: engines.b.type: must be generic_process; did you mean 'ollama'?"),
-    *(
-        (f"  b: {{type: {name}, whatever: 1}}\n",
-         f"6: engines.b.type: engines of type {name} are not supported by this version")
-        for name in ("api_swap", "ollama", "ds4", "systemd", "remote")
-    ),
+     f"6: engines.b.type: must be {TYPES}; did you mean 'generic_process'?"),
+    ("  b: {type: [x]}\n", f"6: engines.b.type: must be {TYPES}"),
+    ("  b: {type: 5}\n", f"6: engines.b.type: must be {TYPES}"),
+    ("  b: {type: olama}\n", f"6: engines.b.type: must be {TYPES}; did you mean 'ollama'?"),
+    ("  b: {type: ollama, start_cmd: x}\n", "6: engines.b.start_cmd: unknown key"),
+    ("  b: {type: api_swap, unload_path: /u}\n", "6: engines.b.base_url: is required"),
+    ("  b: {type: remote, base_url: 'ftp://x'}\n",
+     "6: engines.b.base_url: must look like https://box.example or http://box:8080"),
+    ("  b: {type: ollama, base_url: 'https://x'}\n",
+     "6: engines.b.base_url: must look like http://127.0.0.1:8080"),
+    ("  b: {type: ollama, base_url: 'http://x:{port}'}\n",
+     "6: engines.b.base_url: must look like http://127.0.0.1:8080"),
     (SECOND.replace("b:", "b c:", 1) + "    start_cmd: " + sys.executable + "\n",
      '6: engines["b c"]: an engine\'s key is 1 to 64 letters, digits, \'.\', \'_\' and \'-\''),
     (SECOND.replace("127.0.0.1:9002", "") + "    start_cmd: " + sys.executable + "\n",
      "8: engines.b.base_url: must look like http://127.0.0.1:8080"),
+    *(
+        (SWAP + f"    {text}\n", f"9: engines.b.{message}")
+        for text, message in (
+            ("load_method: post",
+             "load_method: must be one of GET, POST, PUT, PATCH, DELETE; did you mean 'POST'?"),
+            ("load_path: load", "load_path: must begin with /"),
+            ("load_body: [x]", "load_body: must be a mapping"),
+            ("load_body: {a: {b: [1, no]}}",
+             "load_body.a.b[1]: must be text; YAML takes this for a truth value: quote it"),
+            ("load_body: {a: 2024-01-01}",
+             "load_body.a: must be text; YAML takes this for a date: quote it"),
+            ("load_body: {a: 0x1F}", "load_body.a: must be a number, in plain decimals"),
+            ("load_body: {a: .inf}", "load_body.a: must be a number, in plain decimals"),
+            ("load_body: {a: '${NOWHERE}'}",
+             "load_body.a: the environment variable NOWHERE is not set"),
+            ("load_check: ok", "load_check: must be key==value"),
+            ("load_query: {n: 5}",
+             "load_query.n: must be text; YAML takes this for a number: quote it"),
+            ("unloaded_statuses: 404", "unloaded_statuses: must be a list"),
+            ("unloaded_statuses: [404, '400']",
+             "unloaded_statuses[1]: must be a whole number from 400 to 599, without quotes"),
+            ("loaded_empty_statuses: [100]",
+             "loaded_empty_statuses[0]: must be a whole number from 200 to 599"),
+            ("loaded_models_key: a[0]",
+             "loaded_models_key: must be keys joined by dots, [] behind one that holds a list: "
+             "models[].instances[]"),
+            ("loaded_name_key: ^^key",
+             "loaded_name_key: must be a key, perhaps with one ^ before it"),
+            ("systemd_unit: --now",
+             "systemd_unit: must be the name of a systemd unit, such as ollama.service"),
+        )
+    ),
 )  # fmt: skip
 
 
@@ -220,15 +262,16 @@ class MalformedTests(ConfigTestCase):
         What refers to a broken engine or model is not called wrong for it.
         """
         text = (
-            "  b: {type: ollama}\n"
+            "  b: {type: olama}\n"
             "  c: {type: generic_process, served_models: [s]}\n"
             "models:\n- {id: m, engine: b}\n- {id: n, engine: c}\n- {id: o}\n- 5\n"
             "- {id: p, engine: a}\n- {id: q, engine: z}\n"
             "aliases: {x: m, y: o, z: s}\n"
+            "preload: [b, m, s, x]\n"
         )
         self.assertEqual(
             [
-                "6: engines.b.type: engines of type ollama are not supported by this version",
+                f"6: engines.b.type: must be {TYPES}; did you mean 'ollama'?",
                 "7: engines.c.base_url: is required",
                 "7: engines.c.start_cmd: is required",
                 "11: models[2].engine: is required",
@@ -248,7 +291,9 @@ class ValuesTests(ConfigTestCase):
         """
         @return: engine a with C{text} in its section.
         """
-        return self.load(BASE + text, {"X": "a b"}).config.engines["a"]
+        engine = self.load(BASE + text, {"X": "a b"}).config.engines["a"]
+        assert isinstance(engine, GenericProcess)
+        return engine
 
     def test_numbers(self) -> None:
         """
@@ -328,10 +373,12 @@ class ValuesTests(ConfigTestCase):
         """
         A base URL has no slash at its end, a signal its name.
         """
-        text = BASE.replace(":9001", ":9001/v1/") + "    stop_signal: '2'\n"
-        engine = self.load(text).config.engines["a"]
-        self.assertEqual("http://127.0.0.1:9001/v1", engine.base_url)
-        self.assertEqual("SIGINT", engine.stop_signal)
+        text = BASE.replace(":9001", ":9001/v1/") + "  b: {type: ollama, base_url: 'http://x/'}\n"
+        engines = self.load(text).config.engines
+        self.assertEqual("http://127.0.0.1:9001/v1", engines["a"].base_url)
+        self.assertEqual("http://x", engines["b"].base_url)
+        for signal in ("'2'", "2", "SIGINT"):
+            self.assertEqual("SIGINT", self.engine(f"    stop_signal: {signal}\n").stop_signal)
 
     def test_blank_where_it_means_something(self) -> None:
         """
@@ -350,6 +397,86 @@ class ValuesTests(ConfigTestCase):
             "    stop_timeout_s: 5\n  b:\n    <<: *a\n    base_url: http://127.0.0.1:9002\n"
         )
         engines = self.load(text).config.engines
+        assert isinstance(engines["b"], GenericProcess)
         self.assertEqual(5.0, engines["b"].stop_timeout_s)
         self.assertEqual("http://127.0.0.1:9002", engines["b"].base_url)
         self.assertEqual("b", engines["b"].key)
+
+    def test_json(self) -> None:
+        """
+        A body is JSON: values keep their types, and variables are replaced in
+        text.
+        """
+        text = (
+            "    load_body:\n"
+            "      model: '{model}'\n"
+            "      key: ${X}\n"
+            "      empty: ''\n"
+            "      nested: {n: [1, -2.5, 1e3, true, False, null, ~, '1', [], {}]}\n"
+            "    unload_body: {}\n"
+        )
+        engine = self.load(BASE + SWAP + text, {"X": "a b"}).config.engines["b"]
+        assert isinstance(engine, ApiSwap)
+        values: list[object] = [1, -2.5, 1000.0, True, False, None, None, "1", [], {}]
+        expected = {"model": "{model}", "key": "a b", "empty": "", "nested": {"n": values}}
+        self.assertEqual(expected, engine.load_body)
+        self.assertIsInstance(engine.load_body["nested"]["n"][0], int)
+        self.assertEqual({}, engine.unload_body)
+
+    def test_empty_text(self) -> None:
+        """
+        Where nothing is the default, or means something, it may be written.
+        """
+        text = (
+            "    unload_path: ''\n    load_check: ''\n    loaded_id_key: ''\n"
+            "    loaded_models_key: ''\n"
+        )
+        engine = self.load(BASE + SWAP + text).config.engines["b"]
+        assert isinstance(engine, ApiSwap)
+        self.assertEqual(
+            ("", "", ""), (engine.unload_path, engine.load_check, engine.loaded_id_key)
+        )
+
+    def test_base_url_by_type(self) -> None:
+        """
+        Types whose servers have a usual address need none.
+        """
+        text = "  b: {type: ollama}\n  c: {type: ds4}\n"
+        engines = self.load(BASE + text).config.engines
+        self.assertEqual("http://127.0.0.1:11434", engines["b"].base_url)
+        self.assertEqual("http://172.17.0.1:8099", engines["c"].base_url)
+
+
+class DiscoverTests(ConfigTestCase):
+    """
+    C{discover.enabled}.
+    """
+
+    text = BASE + (
+        "  b: {type: generic_process, base_url: 'http://x', start_cmd: x, discover_models: false}\n"
+        "  c: {type: api_swap, base_url: 'http://y'}\n"
+        "  d: {type: ds4}\n"
+        "  e: {type: ollama}\n"
+        "  f: {type: remote, base_url: 'https://z', discover_models: false}\n"
+        "discover:\n"
+    )
+
+    def discovering(self, text: str) -> str:
+        """
+        @return: the keys of the engines that are asked for their models.
+        """
+        engines = self.load(self.text + text).config.engines
+        return "".join(key for key, engine in engines.items() if engine.discover_models)
+
+    def test_default(self) -> None:
+        """
+        Servers of many models are asked, others only if they are told to be.
+        """
+        self.assertEqual("e", self.discovering(""))
+        self.assertEqual("e", self.discovering("  enabled: false\n"))
+
+    def test_enabled(self) -> None:
+        """
+        Launched and swapped engines are asked, too, unless they say otherwise.
+        """
+        self.assertEqual("ace", self.discovering("  enabled: true\n"))

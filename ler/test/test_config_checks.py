@@ -4,7 +4,6 @@ Tests for L{ler.config.checks}.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ler.test.test_config import BASE, ConfigTestCase
@@ -20,6 +19,9 @@ def engine(key: str, port: int, *lines: str) -> str:
         f"start_cmd: {sys.executable}",
     )
     return "\n    ".join([f"  {key}:", *fixed, *lines]) + "\n"
+
+
+OLLAMA = "  o: {type: ollama}\n"
 
 
 class ProblemTests(ConfigTestCase):
@@ -56,15 +58,44 @@ class ProblemTests(ConfigTestCase):
         ("aliases: {x: 'm*'}\nmodels: [{id: mmmmmm, engine: a}]\n", "6: aliases.x: no model 'm*'"),
         # Addresses.
         (engine("b", 9001, "exclusive: false"),
-         "8: engines.b.base_url: a and b share this address, which only exclusive engines may"),
+         "8: engines.b.base_url: a and b share this address, which only exclusive engines "
+         "that the router launches may"),
         (engine("b", 9001) + engine("c", 9001, "exclusive: false"),
          "12: engines.c.base_url: a and b and c share this address, which only exclusive "
-         "engines may"),
+         "engines that the router launches may"),
+        (OLLAMA + OLLAMA.replace("o:", "p:"),
+         "7: engines.p.base_url: o and p share this address, which only exclusive engines that "
+         "the router launches may"),
+        ("  b: {type: remote, base_url: 'https://localhost:9001'}\n",
+         "6: engines.b.base_url: a and b share this address, which only exclusive engines that "
+         "the router launches may"),
+        ("  b: {type: remote, base_url: 'https://[::1]'}\nport: 443\n",
+         "6: engines.b.base_url: is the address of the router itself"),
         ("port: 9001\n", "4: engines.a.base_url: is the address of the router itself"),
         ("port: 9001\nhost: 0.0.0.0\napi_keys: [x]\n",
          "4: engines.a.base_url: is the address of the router itself"),
         (engine("b", 8077).replace("localhost", "Box") + "host: box\napi_keys: [x]\n",
          "8: engines.b.base_url: is the address of the router itself"),
+        # Residence.
+        ("    pin: true\n" + engine("b", 9002, "pin: true"),
+         "11: engines.b.pin: engine a is pinned already, and only one exclusive engine fits"),
+        ("models: [{id: m, engine: a, exclusive: false}]\n",
+         "6: models[0].exclusive: can differ for models of api_swap and ollama engines only; set "
+         "it on engine a"),
+        ("models: [{id: m, engine: a, memory: 5}]\n",
+         "6: models[0].memory: can differ for models of api_swap and ollama engines only; set it "
+         "on engine a"),
+        # Preload.
+        ("preload: [A]\n", "6: preload[0]: no model or engine 'A'; did you mean 'a'?"),
+        ("preload: [llama-9b]\nmodels: [{id: llama-8b, engine: a}]\n",
+         "6: preload[0]: no model or engine 'llama-9b'; did you mean 'llama-8b'?"),
+        (engine("b", 9002) + "preload:\n- a\n- b\n",
+         "12: preload[1]: is exclusive, as preload[0] is, and only one fits"),
+        (engine("b", 9002, "served_models: [s]") +
+         "models: [{id: m, engine: a}]\npreload: [m, s]\n",
+         "12: preload[1]: is exclusive, as preload[0] is, and only one fits"),
+        (OLLAMA + "models: [{id: m, engine: o}, {id: n, engine: o}]\npreload: [m, n]\n",
+         "8: preload[1]: is exclusive, as preload[0] is, and only one fits"),
         # Engines.
         ("    enabled: false\n", "1: engines: no engine is enabled"),
     )  # fmt: skip
@@ -97,6 +128,21 @@ ACCEPTED = (
     engine("b", 9001, "exclusive: false", "enabled: false"),
     engine("b", 9001, "exclusive: false").replace("localhost", "box"),
     "port: 0\n",
+    # What is not ours may be had in two ways.
+    "  b: {type: remote, base_url: 'https://x/1'}\n  c: {type: remote, base_url: 'https://x/2'}\n",
+    # Engines that live beside others need no pin, and do not count against one.
+    "    pin: true\n" + engine("b", 9002, "exclusive: false"),
+    "    pin: true\n" + engine("b", 9002, "pin: true", "enabled: false"),
+    # Models of a server may differ.
+    OLLAMA + "models: [{id: m, engine: o, exclusive: false, memory: 0.5}]\n",
+    # One that is exclusive may be preloaded, by several names, beside others that are not.
+    "    served_models: [s]\n"
+    + engine("b", 9002, "exclusive: false")
+    + OLLAMA
+    + "models: [{id: m, engine: a}, {id: n, engine: o, exclusive: false}]\n"
+    "aliases: {x: m}\npreload: [a, b, m, n, s, x]\n",
+    # Two ids of one model of a server are one load.
+    OLLAMA + "models: [{id: m, engine: o, model_name: n}, {id: n, engine: o}]\npreload: [m, n]\n",
     # Aliases lead to models of either list, by pattern too.
     "    served_models: [s]\nmodels: [{id: m, engine: a}]\n"
     "aliases: {x: m, y: s, 'claude-*': m, '*': m}\n",
@@ -145,27 +191,9 @@ class WarningTests(ConfigTestCase):
         text = engine("b", 9002, "enabled: false") + "models: [{id: m, engine: b}]\n"
         self.assertEqual(["11: models[0].engine: engine b is disabled"], self.warnings(BASE + text))
 
-    def test_program_not_found(self) -> None:
+    def test_preload_of_a_disabled_engine(self) -> None:
         """
-        A program that cannot be found is worth a warning, not an error: it may
-        yet be installed.
+        An engine that is disabled is not preloaded.
         """
-        message = (
-            "5: engines.a.start_cmd: its program is neither on PATH nor an executable file, so a "
-            "start would fail"
-        )
-
-        def warnings(program: str, more: str = "", path: str = "/nowhere") -> list[str]:
-            text = BASE.replace(f"[{sys.executable}]", program) + more
-            return self.warnings(text, {"PATH": path})
-
-        folder = os.path.dirname(sys.executable)
-        name = os.path.basename(sys.executable)
-        self.assertEqual([message], warnings("no-such-program --port 1"))
-        self.assertEqual([message], warnings("/no/such/program"))
-        self.assertEqual([message], warnings("['']"))
-        self.assertEqual([message], warnings(name))
-        self.assertEqual([], warnings(name, path=folder))
-        self.assertEqual([], warnings(name, f"    env: {{PATH: {folder}}}\n"))
-        self.assertEqual([], warnings(f"./{name}", f"    cwd: {folder}\n"))
-        self.assertEqual([], warnings("no-such-program", "    enabled: false\n" + engine("b", 1)))
+        text = engine("b", 9002, "enabled: false") + "preload: [b]\n"
+        self.assertEqual(["11: preload[0]: engine b is disabled"], self.warnings(BASE + text))

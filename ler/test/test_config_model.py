@@ -13,10 +13,17 @@ from typing import Any
 
 from ler.config.model import (
     ENGINE_TYPES,
+    ApiSwap,
     Config,
+    Discover,
+    Ds4,
+    Engine,
     GenericProcess,
     Model,
+    Ollama,
+    Remote,
     Scheduler,
+    Systemd,
     default_state_dir,
 )
 from ler.config.shape import Setting, settings
@@ -27,22 +34,35 @@ VALUES: Mapping[str, Any] = {
     "aliases": {"x": "served"},
     "allowed_origins": ["https://app.example"],
     "base_url": "http://box:9003",
+    "control": "process",
     "control_paths": ["/pause"],
     "cwd": "/srv",
     "engine": "b",
     "host": "::1",
+    "health_path": "/up",
+    "load_check": "status==ok",
+    "load_path": "/load",
+    "loaded_filter": "state==loaded",
+    "loaded_path": "/loaded",
     "log_file": "/var/log/x.log",
     "memory_assist": ["drop_cache"],
     "port": 9001,
+    "preload": ["m"],
     "ready_check": "status==ok",
     "ready_path": "/v1/models",
+    "sleep_level": 2,
     "state_dir": "/var/lib/x",
     "state_file": "/var/lib/x.json",
     "stop_signal": "SIGINT",
+    "unload_check": "status==ok",
+    "unload_path": "/unload",
 }
 
+# Keys that can be written with their default only.
+FIXED = {(Discover, "collision"), (Remote, "exclusive"), (Remote, "pin")}
+
 # Keys whose values are sections, which have rows of their own.
-SECTIONS = ("engines", "models", "scheduler")
+SECTIONS = ("discover", "engines", "models", "scheduler")
 
 
 def document() -> dict[str, Any]:
@@ -50,22 +70,44 @@ def document() -> dict[str, Any]:
     @return: a configuration, as JSON.
     """
 
-    def engine(port: int) -> dict[str, Any]:
-        url = f"http://box:{port}"
-        return {"type": "generic_process", "base_url": url, "start_cmd": [sys.executable]}
+    def engine(kind: str, port: int, **more: Any) -> dict[str, Any]:
+        return {"type": kind, "base_url": f"http://box:{port}", **more}
 
+    program = [sys.executable]
     return {
-        "engines": {"a": engine(9001), "b": {**engine(9002), "served_models": ["served"]}},
-        "models": [{"id": "m", "engine": "a"}],
+        "engines": {
+            "a": engine("generic_process", 9001, start_cmd=program),
+            "b": engine("generic_process", 9102, start_cmd=program, served_models=["served"]),
+            "swap": engine("api_swap", 9103, systemd_unit="swap.service"),
+            "tags": engine("ollama", 9104),
+            "unit": engine("systemd", 9105, control="process", serve_script=program),
+            "ds4": engine("ds4", 9106, serve_script=program),
+            "far": engine("remote", 9107),
+        },
+        "models": [{"id": "m", "engine": "swap"}],
         "scheduler": {},
+        "discover": {},
     }
+
+
+def _engine(key: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """
+    @return: the place of an engine.
+    """
+    return (lambda it: it["engines"][key], lambda config: config.engines[key])
 
 
 # Where each section stands in the document, and in what is read from it.
 PLACES: Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     Config: (lambda it: it, lambda config: config),
-    GenericProcess: (lambda it: it["engines"]["a"], lambda config: config.engines["a"]),
+    GenericProcess: _engine("a"),
+    ApiSwap: _engine("swap"),
+    Ollama: _engine("tags"),
+    Systemd: _engine("unit"),
+    Ds4: _engine("ds4"),
+    Remote: _engine("far"),
     Model: (lambda it: it["models"][0], lambda config: config.models[0]),
+    Discover: (lambda it: it["discover"], lambda config: config.discover),
     Scheduler: (lambda it: it["scheduler"], lambda config: config.scheduler),
 }
 
@@ -80,6 +122,8 @@ def sample(setting: Setting) -> Any:
         return not setting.default
     if setting.shape.base is None:
         return next(word for word in setting.shape.words if word != setting.default)
+    if setting.shape.item and setting.shape.item.base is int:
+        return [404]
     samples = {int: 17, float: 17.5, str: "text", tuple: ["one", "two"], Mapping: {"X-A": "b"}}
     return samples[setting.shape.base]
 
@@ -95,7 +139,7 @@ class EveryKeyTests(ConfigTestCase):
         """
         for section, (place, part) in PLACES.items():
             for setting in settings(section):
-                if setting.name in SECTIONS:
+                if setting.name in SECTIONS or (section, setting.name) in FIXED:
                     continue
                 value = sample(setting)
                 written = document()
@@ -114,7 +158,7 @@ class EveryKeyTests(ConfigTestCase):
             for setting in settings(section):
                 inner = setting.shape.item or setting.shape
                 if setting.name in SECTIONS:
-                    self.assertIn(inner.base, PLACES)
+                    self.assertIn(inner.base, {Engine, *PLACES})
 
     def test_defaults_are_accepted(self) -> None:
         """
@@ -122,10 +166,10 @@ class EveryKeyTests(ConfigTestCase):
         """
         for section in PLACES:
             for setting in settings(section):
-                check, default = setting.shape.bounds.check, setting.default
-                if check and isinstance(default, str | tuple):
+                shape, default = setting.shape.item or setting.shape, setting.default
+                if shape.bounds.check and default and isinstance(default, str | tuple):
                     for value in [default] if isinstance(default, str) else default:
-                        self.assertIsNone(check(value), setting.name)
+                        self.assertIsNone(shape.bounds.check(value), setting.name)
 
     def test_every_key_has_help(self) -> None:
         """
@@ -138,6 +182,30 @@ class EveryKeyTests(ConfigTestCase):
             self.assertEqual(expected, names)
             for setting in settings(section):
                 self.assertRegex(setting.help, r"\.$", setting.name)
+
+
+class SystemdTests(ConfigTestCase):
+    """
+    Tests for L{Systemd}.
+    """
+
+    def test_unit_name(self) -> None:
+        """
+        The unit may go by either key; the older type has a default.
+        """
+        rows = {
+            "unit: x.service": "x.service",
+            "systemd_user_unit: y.service": "y.service",
+            "control: process\n    serve_script: " + sys.executable: None,
+        }
+        for text, name in rows.items():
+            engine = self.load(
+                f"engines:\n  a:\n    type: systemd\n    base_url: http://x\n    {text}\n"
+            ).config.engines["a"]
+            assert isinstance(engine, Systemd)
+            self.assertEqual(name, engine.unit_name)
+        self.assertEqual("ds4.service", Ds4(key="a").unit_name)
+        self.assertEqual("x", Ds4(key="a", systemd_user_unit="x").unit_name)
 
 
 class StateDirTests(ConfigTestCase):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 
+from ler.config import GenericProcess
 from ler.config.ports import FIRST
 from ler.test.test_config import BASE, ConfigTestCase
 
@@ -32,7 +33,8 @@ class AllotTests(ConfigTestCase):
         """
         text = "engines:\n" + "".join(engines) + tail
         loaded = self.load(text)
-        return [each.port for each in loaded.config.engines.values()]
+        found = loaded.config.engines.values()
+        return [each.port for each in found if isinstance(each, GenericProcess)]
 
     def test_filled_in(self) -> None:
         """
@@ -47,6 +49,7 @@ class AllotTests(ConfigTestCase):
             "port: 9100",
         )
         found = self.load(text).config.engines["b"]
+        assert isinstance(found, GenericProcess)
         self.assertEqual("http://127.0.0.1:9100/v1", found.base_url)
         self.assertEqual((sys.executable, "--listen=:9100", '{"x":1}'), found.start_cmd)
         self.assertEqual(("stop", "9100"), found.stop_cmd)
@@ -73,6 +76,19 @@ class AllotTests(ConfigTestCase):
                 engine("b", URL, CMD, f"port: {FIRST + 1}"),
                 engine("c", f"base_url: http://127.0.0.1:{FIRST}", f"start_cmd: {sys.executable}"),
                 tail=f"port: {FIRST + 2}\n",
+            ),
+        )
+
+    def test_auto_skips_other_types(self) -> None:
+        """
+        Servers that the router does not launch have ports, too.
+        """
+        self.assertEqual(
+            [FIRST + 1],
+            self.ports(
+                engine("a", URL, CMD, "port: auto"),
+                f"  b: {{type: ollama, base_url: 'http://127.0.0.1:{FIRST}'}}\n",
+                "  c: {type: remote, base_url: 'https://box'}\n",
             ),
         )
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.config.model import setting
+from ler.config.setting import setting
 from ler.config.shape import settings
 
 
@@ -40,6 +40,11 @@ class Example:
     texts: tuple[str, ...] = setting("Texts.", ())
     words: tuple[Literal["a", "b"], ...] = setting("Words.", ())
     texts_by_name: Mapping[str, str] = setting("Texts by name.", factory=dict)
+    json: Mapping[str, Any] = setting("JSON.", factory=dict)
+    counts: tuple[int, ...] = setting("Counts.", (), minimum=1, maximum=9)
+    perhaps: str = setting("Perhaps.", "x", blank=True)
+    mixed: str = setting("Mixed.", "x", digits=True)
+    start_script: tuple[str, ...] = setting("Start.", ())
     stop_cmd: tuple[str, ...] = setting("Stop.", ())
     inner: Inner = setting("Inner.", factory=Inner)
     inners: tuple[Inner, ...] = setting("Inners.", ())
@@ -81,6 +86,11 @@ class SettingsTests(SynchronousTestCase):
             "texts": "a list",
             "words": "a list",
             "texts_by_name": "a mapping",
+            "json": "a mapping",
+            "counts": "a list",
+            "perhaps": "text",
+            "mixed": "text or a whole number",
+            "start_script": "a command line, as a list or as text",
             "run_cmd": "a command line, as a list or as text",
             "stop_cmd": "a command line, as a list or as text",
             "inner": "a mapping",
@@ -104,13 +114,14 @@ class SettingsTests(SynchronousTestCase):
 
     def test_blank(self) -> None:
         """
-        Text may be blank where that is the default, in a command line, and as
+        Text may be blank where that is the default or said, in a command line, and as
         the value of a name.
         """
         blank = {name for name, shape in self.shapes.items() if shape.blank}
-        self.assertEqual({"empty", "stop_cmd"}, blank)
+        self.assertEqual({"empty", "perhaps", "start_script", "stop_cmd"}, blank)
         items = {name for name, it in self.shapes.items() if it.item and it.item.blank}
-        self.assertEqual({"run_cmd", "stop_cmd", "texts_by_name"}, items)
+        expected = {"run_cmd", "start_script", "stop_cmd", "texts_by_name", "json"}
+        self.assertEqual(expected, items)
 
     def test_items(self) -> None:
         """
@@ -120,6 +131,9 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(str, items["texts"].base)
         self.assertEqual({"a": "a", "b": "b"}, items["words"].words)
         self.assertEqual(str, items["texts_by_name"].base)
+        self.assertEqual(Any, items["json"].base)
+        self.assertEqual("a value that JSON can hold", items["json"].describe())
+        self.assertEqual("a whole number from 1 to 9", items["counts"].describe())
         self.assertEqual(Inner, items["inners"].base)
         self.assertEqual(Inner, self.shapes["inner"].base)
 

@@ -39,13 +39,28 @@ class ChecksTests(SynchronousTestCase):
         """
         A base URL is plain HTTP with a host, perhaps a port and a path.
         """
-        good = "http://127.0.0.1:8080 http://[::1]:80/ http://box http://box:{port}/v1"
+        good = "http://127.0.0.1:8080 http://[::1]:80/ http://box http://box:80/v1"
         bad = (
             "127.0.0.1:80 https://x:1 ftp://x http:// http://:80 http://x:0 http://x:99999 "
-            "http://x:y http://[::1 http://u:p@x http://@x http://x?a http://x#a http://x:{porto}"
+            "http://x:y http://[::1 http://u:p@x http://@x http://x?a http://x#a http://x:{port}"
         )
         spaced = ["", "http://x/a b", "http://a b", "http://x\n"]
         self.check(values.http_url, good.split(), [*bad.split(), *spaced])
+
+    def test_url_template(self) -> None:
+        """
+        A base URL may leave its port open.
+        """
+        good = ["http://127.0.0.1:8080", "http://box:{port}/v1"]
+        self.check(values.url_template, good, ["http://x:{porto}", "https://x:{port}", "{port}"])
+
+    def test_any_url(self) -> None:
+        """
+        A server elsewhere may speak TLS.
+        """
+        good = ["https://box.example/v1", "http://box:8080", "https://[::1]:8443"]
+        bad = ["box", "ftp://x", "https://", "https://x:{port}", "https://u:p@x", "https://x?a"]
+        self.check(values.any_url, good, bad)
 
     def test_url_path(self) -> None:
         """
@@ -110,9 +125,38 @@ class ChecksTests(SynchronousTestCase):
         """
         self.check(
             values.ready_check,
-            ["", "completion", "status==ok", "a b==c==d", "model:x", "model:org/x:8b"],
+            ["completion", "status==ok", "a b==c==d", "model:x", "model:org/x:8b"],
             ["status", "status=ok", "==ok", "status==", "model:", "model: ", "Completion", " "],
         )
+
+    def test_expression(self) -> None:
+        """
+        A condition compares a key with text.
+        """
+        good = ["state==loaded", "a b==c==d", "x== "]
+        self.check(values.expression, good, ["state", "state=loaded", "==x", "x==", " ", " a==b"])
+
+    def test_list_path(self) -> None:
+        """
+        The path of a list is made of keys.
+        """
+        good = ["models", "data.models", "models[].loaded_instances[]", "a[].b.c", "a-b_c"]
+        bad = [" ", ".", "a.", ".a", "a..b", "[]", "a[0]", "a[]b", "a[][]", "^a", "a b"]
+        self.check(values.list_path, good, bad)
+
+    def test_entry_key(self) -> None:
+        """
+        A key may be of the entry around.
+        """
+        self.check(values.entry_key, ["name", "^key"], ["^", "^^key", "a.b", "a[]", "a^", " "])
+
+    def test_unit_name(self) -> None:
+        """
+        A unit has a name that no command line takes for an option.
+        """
+        good = ["ollama.service", "ollama", "vllm@a-1.service", "a\\x2db.service"]
+        bad = ["--now", "a b", "a/b", "a;b", "a\n", "\u00e9", " ", "a" * 256]
+        self.check(values.unit_name, good, bad)
 
     def test_signal_name(self) -> None:
         """
@@ -137,6 +181,11 @@ class ChecksTests(SynchronousTestCase):
             values.origin,
             values.host_header,
             values.ready_check,
+            values.any_url,
+            values.expression,
+            values.list_path,
+            values.entry_key,
+            values.unit_name,
             values.signal_name,
             values.api_key,
         ):
@@ -159,6 +208,7 @@ class AddressTests(SynchronousTestCase):
             "http://[::1]:8080": ("localhost", 8080),
             "http://0.0.0.0:8080": ("localhost", 8080),
             "http://127.0.1.1": ("localhost", 80),
+            "https://Box.example/v1": ("box.example", 443),
             "http://Box": ("box", 80),
             "http://10.0.0.1:1": ("10.0.0.1", 1),
         }

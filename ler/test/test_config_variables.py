@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ler.config import GenericProcess
 from ler.config.variables import expand
 from ler.test.test_config import BASE, ConfigTestCase
 
@@ -73,6 +74,7 @@ class VariablesInFilesTests(ConfigTestCase):
             ENVIRON,
         ).config
         engine = config.engines["a"]
+        assert isinstance(engine, GenericProcess)
         self.assertEqual("/one", engine.cwd)
         self.assertEqual({"X": "two words"}, engine.env)
         self.assertEqual(("one/m",), engine.served_models)
@@ -84,6 +86,7 @@ class VariablesInFilesTests(ConfigTestCase):
         """
         text = BASE + "    stop_cmd: stop ${B_2} $${A}\n"
         engine = self.load(text, ENVIRON).config.engines["a"]
+        assert isinstance(engine, GenericProcess)
         self.assertEqual(("stop", "two words", "${A}"), engine.stop_cmd)
 
     def test_unset(self) -> None:
