@@ -193,6 +193,12 @@ class Paused(Unavailable):
     code = "paused"
 
 
+class SlotPinned(Unavailable):
+    """The engine that holds the memory is pinned: requests do not evict it."""
+
+    code = "slot_pinned"
+
+
 class EngineUnavailable(Unavailable):
     """The engine failed to start a moment ago and cools down."""
 
@@ -203,6 +209,23 @@ class EngineStuck(Unavailable):
     """The old engine would not stop, so nothing else may start."""
 
     code = "engine_stuck"
+
+
+class Unreachable(Unavailable):
+    """
+    A server gave no answer, or none that can be used: nobody knows what it
+    holds.
+    """
+
+    code = "engine_unreachable"
+
+
+class Refused(Unreachable):
+    """
+    Nobody listens where the server should: it holds nothing.
+    """
+
+    code = "engine_refuses"
 
 
 class CutByDrain(Unavailable):
@@ -276,6 +299,12 @@ class EngineDied(RouterError):
     code = "engine_died"
     openai = (502, "server_error")
     ollama = 502
+
+
+class ModelUnloaded(EngineDied):
+    """A server gave its model up without being asked to, which is no failure of it."""
+
+    code = "model_unloaded"
 
 
 class UpstreamTruncated(EngineDied):

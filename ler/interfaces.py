@@ -52,13 +52,22 @@ class IEngine(Interface):
 
     def free():
         """
-        Give back the memory that the engine holds.  Idempotent; allowed while
-        a start is pending, which is abandoned.
+        Give back the memory that the engine holds, in the way that it is
+        configured to: by ending, by unloading its models, by sleeping.
+        Idempotent; allowed while a start is pending, which is abandoned.
 
         @return: a L{Deferred} firing with L{None} when its whole process tree
             is gone and its port is closed, or failing with L{EngineStuck}.
             It may be called again after that.  Cancelling it does not undo
             signals already sent.
+        """
+
+    def close():
+        """
+        The router goes: give back the memory, and end what the router
+        started.  Idempotent.
+
+        @return: as L{free}.
         """
 
     def leave():
@@ -98,6 +107,106 @@ class IEngine(Interface):
         """
         @return: what C{/status} shows of it, as a L{dict} that JSON can hold;
             never a secret.
+        """
+
+
+class IModelLister(Interface):
+    """
+    Knows models that the configuration does not name: another face of some
+    engines.
+    """
+
+    def list_models():
+        """
+        Ask the engine, if it runs, which models it has.  Never starts it.
+
+        @return: a L{Deferred} firing with a L{list} of L{str}, or with
+            L{None} when it does not run or does not answer in time.
+        """
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """
+    One model that a server holds.
+
+    @ivar name: as clients of the server call it.
+    @ivar id: what it is unloaded by; often the name.
+    """
+
+    name: str
+    id: str
+
+
+class IModelServer(Interface):
+    """
+    A server that loads and unloads models when it is told to, in its own
+    dialect.  L{ler.engines.model_server} makes an L{IEngine} of it.
+
+    Every method fails with a L{RouterError} that says what the server said.  No
+    answer is no empty answer.
+    """
+
+    def is_up():
+        """
+        @return: a L{Deferred} firing with whether the server answers at all.
+        """
+
+    def loaded():
+        """
+        @return: a L{Deferred} firing with a L{list} of L{LoadedModel}; or
+            failing when that cannot be known, as while a model loads.
+        """
+
+    def load(model: str):
+        """
+        @return: a L{Deferred} firing with L{None} when C{model} can answer.
+            Cancelling it gives up the wait; the server may load on.
+        """
+
+    def unload(loaded: LoadedModel):
+        """
+        Ask for C{loaded} to go.  It may be there for a while yet.
+
+        @return: a L{Deferred} firing with L{None} when the server has agreed,
+            or had nothing to unload.
+        """
+
+    def list_models():
+        """
+        @return: a L{Deferred} firing with a L{list} of L{str}: all models
+            that it could load.
+        """
+
+
+class IServiceUnit(Interface):
+    """
+    A service that somebody else supervises.
+    """
+
+    name = Attribute("How people call it, as L{str}.")
+
+    def start():
+        """
+        Start it, whatever failed before.
+
+        @return: a L{Deferred} firing with L{None} when it was started, which
+            does not mean that it answers; or failing with a L{RouterError}
+            that says why, with its last log lines.
+        """
+
+    def stop():
+        """
+        Stop it so that its supervisor does not bring it back.
+
+        @return: a L{Deferred} firing with L{None} when none of its processes
+            is left, or failing with L{EngineStuck}.
+        """
+
+    def state():
+        """
+        @return: a L{Deferred} firing with C{active}, C{activating},
+            C{deactivating}, C{inactive}, C{failed} or C{unknown}.
         """
 
 
@@ -196,8 +305,8 @@ class IMemory(Interface):
         """
         Look once, before anything is stopped.
 
-        @param outgoing: the key of the engine that would go, or L{None}.
-        @param incoming: the key of the engine that would come.
+        @param outgoing: what would go, as C{str(Residency)}, or L{None}.
+        @param incoming: what would come, likewise.
         @return: an L{InsufficientMemory} when even everything that
             C{outgoing} holds would not make C{incoming}'s I{configured} need
             fit, else L{None}.
@@ -207,9 +316,9 @@ class IMemory(Interface):
         """
         Start to watch a release, while C{outgoing} still runs.
 
-        @param outgoing: the key of the engine that goes, or L{None} when
+        @param outgoing: what goes, as C{str(Residency)}, or L{None} when
             nothing holds the slot.
-        @param incoming: the key of the engine that comes, or L{None}.
+        @param incoming: what comes, likewise, or L{None}.
         @param alive: a callable like L{IEngine.alive}, for the outgoing tree.
         @return: an L{IRelease}.
         """

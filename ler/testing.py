@@ -9,25 +9,30 @@ module check every one against its interface.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 from zope.interface.verify import verifyClass
 
-from ler.errors import InsufficientMemory, RouterError
+from ler.errors import InsufficientMemory, Refused, RouterError
 from ler.interfaces import (
     IEngine,
     IEngineWatcher,
     IHealthCheck,
     IMemory,
     IMemoryChannel,
+    IModelServer,
     IRelease,
+    IServiceUnit,
     IStateStore,
+    LoadedModel,
     Residency,
     SettleReport,
 )
+
+T = TypeVar("T")
 
 
 @implementer(IEngine)
@@ -36,8 +41,8 @@ class FakeEngine:
     An engine whose starts and stops end when the test says so.
 
     @ivar events: what was asked of it, in order: C{bring_up MODEL}, C{free},
-        C{abandoned}, C{leave}.  Give several engines one list to see the
-        order between them.
+        C{abandoned}, C{close}, C{leave}.  Give several engines one list to
+        see the order between them.
     @ivar holding: what L{loaded} answers: residencies, or an error to fail
         with.
     @ivar prompt: whether starts and stops succeed at once.
@@ -95,7 +100,16 @@ class FakeEngine:
         """
         @see: L{IEngine.free}
         """
-        self._record("free")
+        return self._give_back("free")
+
+    def close(self) -> Deferred[None]:
+        """
+        @see: L{IEngine.close}
+        """
+        return self._give_back("close")
+
+    def _give_back(self, how: str) -> Deferred[None]:
+        self._record(how)
         self._starting = None
         if self.prompt or not self.running:
             self.running = False
@@ -167,6 +181,168 @@ class FakeEngine:
         @see: L{IEngine.describe}
         """
         return {"type": "fake", "base_url": self.base_url, "process_running": self.running}
+
+
+@implementer(IModelServer)
+class FakeModelServer:
+    """
+    A server whose loads and unloads end when the test says so.
+
+    @ivar events: what was asked of it, in order: C{load MODEL}, C{given up},
+        C{unload ID}.
+    @ivar up: whether it answers.
+    @ivar holding: what it holds.
+    @ivar silent: why L{loaded} fails, or L{None}.
+    @ivar models: what L{list_models} answers.
+    @ivar prompt: whether what is loaded is there, and what is unloaded gone,
+        at once.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[str] = (),
+        *,
+        up: bool = True,
+        prompt: bool = False,
+        events: list[str] | None = None,
+    ) -> None:
+        self.models = list(models)
+        self.up = up
+        self.prompt = prompt
+        self.events: list[str] = [] if events is None else events
+        self.holding: list[LoadedModel] = []
+        self.silent: RouterError | None = None
+        self._loading: tuple[str, Deferred[None]] | None = None
+        self._leaving: list[LoadedModel] = []
+
+    def is_up(self) -> Deferred[bool]:
+        """
+        @see: L{IModelServer.is_up}
+        """
+        return succeed(self.up)
+
+    def loaded(self) -> Deferred[list[LoadedModel]]:
+        """
+        @see: L{IModelServer.loaded}
+        """
+        return self._answer(list(self.holding), self.silent)
+
+    def load(self, model: str) -> Deferred[None]:
+        """
+        @see: L{IModelServer.load}
+        """
+        self.events.append(f"load {model}")
+        if self.prompt or not self.up:
+            if self.up:
+                self._hold(model)
+            return self._answer(None)
+        loading: Deferred[None] = Deferred(lambda _: self.events.append("given up"))
+        self._loading = (model, loading)
+        return loading
+
+    def load_ended(self) -> None:
+        """
+        The pending load succeeds; also when nobody waits for it any more.
+        """
+        model, loading = self._take_loading()
+        self._hold(model)
+        if not loading.called:
+            loading.callback(None)
+
+    def load_failed(self, reason: RouterError) -> None:
+        """
+        The pending load fails.
+        """
+        _, loading = self._take_loading()
+        loading.errback(Failure(reason))
+
+    def unload(self, loaded: LoadedModel) -> Deferred[None]:
+        """
+        @see: L{IModelServer.unload}
+        """
+        self.events.append(f"unload {loaded.id}")
+        if self.up:
+            self._leaving.append(loaded)
+            if self.prompt:
+                self.unloads_ended()
+        return self._answer(None)
+
+    def unloads_ended(self) -> None:
+        """
+        What was asked to go is gone.
+        """
+        self.holding = [held for held in self.holding if held not in self._leaving]
+        self._leaving = []
+
+    def list_models(self) -> Deferred[list[str]]:
+        """
+        @see: L{IModelServer.list_models}
+        """
+        return self._answer(list(self.models))
+
+    def _hold(self, model: str) -> None:
+        held = LoadedModel(model, model)
+        if held not in self.holding:
+            self.holding.append(held)
+
+    def _take_loading(self) -> tuple[str, Deferred[None]]:
+        loading, self._loading = self._loading, None
+        assert loading is not None, "no load is pending"
+        return loading
+
+    def _answer(self, value: T, error: RouterError | None = None) -> Deferred[T]:
+        if not self.up:
+            error = Refused("the fake server does not answer")
+        return succeed(value) if error is None else fail(error)
+
+
+@implementer(IServiceUnit)
+class FakeServiceUnit:
+    """
+    A unit that does what it is told, at once.
+
+    @ivar events: what was asked of it, in order: C{start}, C{stop}.
+    @ivar now: what L{state} answers.
+    @ivar broken: why L{start} fails, or L{None}.
+    @ivar stuck: why L{stop} fails, or L{None}.
+    """
+
+    def __init__(
+        self,
+        name: str = "fake.service",
+        *,
+        active: bool = False,
+        events: list[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.events: list[str] = [] if events is None else events
+        self.now = "active" if active else "inactive"
+        self.broken: RouterError | None = None
+        self.stuck: RouterError | None = None
+
+    def start(self) -> Deferred[None]:
+        """
+        @see: L{IServiceUnit.start}
+        """
+        self.events.append("start")
+        self.now = "active" if self.broken is None else "failed"
+        return succeed(None) if self.broken is None else fail(self.broken)
+
+    def stop(self) -> Deferred[None]:
+        """
+        @see: L{IServiceUnit.stop}
+        """
+        self.events.append("stop")
+        if self.stuck is not None:
+            return fail(self.stuck)
+        self.now = "inactive"
+        return succeed(None)
+
+    def state(self) -> Deferred[str]:
+        """
+        @see: L{IServiceUnit.state}
+        """
+        return succeed(self.now)
 
 
 @implementer(IEngineWatcher)
@@ -347,6 +523,8 @@ class FakeMemory:
 _FAKES: list[tuple[type[Interface], type]] = [
     (IEngine, FakeEngine),
     (IEngineWatcher, FakeEngineWatcher),
+    (IModelServer, FakeModelServer),
+    (IServiceUnit, FakeServiceUnit),
     (IHealthCheck, FakeHealthCheck),
     (IStateStore, FakeStateStore),
     (IMemoryChannel, FakeMemoryChannel),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
@@ -28,6 +29,8 @@ from ler.memory.settle import (
     TIMEOUT,
 )
 from ler.memory.tuning import DEFAULT_TUNING, GIB, Tuning
+
+T = TypeVar("T")
 
 #: Curves of past releases that are kept for C{/status}.
 CURVES_KEPT = 20
@@ -56,8 +59,10 @@ class Memory:
     ) -> None:
         """
         @param channels: the measures of free memory, that of the host first.
-        @param needs: bytes that engines are configured to need, by key.
-        @param sizing: how engines size themselves, by key.
+        @param needs: bytes that engines, and models of them, are configured to
+            need, by key: C{engine} or C{engine/model}.  What is not said of a
+            model is as for its engine.
+        @param sizing: how engines size themselves, by key, likewise.
         @param timeout: seconds to wait for memory that is not on its way.
         @param assist: the hidden free memory, and what may be done about it.
         @param observe: called with outgoing, incoming and report at the end
@@ -82,7 +87,7 @@ class Memory:
         """
         @see: L{IMemory.shortfall}
         """
-        need = self._needs.get(incoming)
+        need = _said_of(incoming, self._needs)
         if need is None:
             return None
         outgoing = outgoing or self._owing
@@ -113,7 +118,7 @@ class Memory:
             expect=lambda name, free: self._expected(source, name, free),
             needs=needs,
             firm=firm,
-            sizing=self._sizing.get(incoming or "", FROM_FREE),
+            sizing=self._sizing_of(incoming),
             timeout=self._timeout,
             alive=alive,
         )
@@ -207,15 +212,19 @@ class Memory:
         names = [channel.name for channel in self._channels]
         if incoming is None:
             return {}, False
-        if incoming in self._needs:
-            return dict.fromkeys(names, self._needs[incoming]), True
-        if self._sizing.get(incoming, FROM_FREE) == FROM_FREE:
+        configured = _said_of(incoming, self._needs)
+        if configured is not None:
+            return dict.fromkeys(names, configured), True
+        if self._sizing_of(incoming) == FROM_FREE:
             return {}, False
         learned = {
             name: self._ledger.learned_need(incoming, AVAILABLE if name == FREE else name)
             for name in names
         }
         return {name: need for name, need in learned.items() if need is not None}, False
+
+    def _sizing_of(self, incoming: str | None) -> str:
+        return _said_of(incoming or "", self._sizing) or FROM_FREE
 
     # The end of a wait.
 
@@ -263,3 +272,11 @@ class Memory:
                 free=(report.available or 0) / GIB,
             )
         self._observe(outgoing, incoming, report)
+
+
+def _said_of(name: str, settings: Mapping[str, T]) -> T | None:
+    """
+    @param name: C{engine} or C{engine/model}.
+    @return: what C{settings} say of it, or else of its engine.
+    """
+    return settings.get(name, settings.get(name.partition("/")[0]))

@@ -5,7 +5,7 @@ What runs already when the router starts: one resident is kept, the rest goes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twisted.logger import Logger
 
@@ -15,26 +15,27 @@ from ler.slot.gathering import free_all, wait_for_all
 _log = Logger()
 
 
-async def adopt(engines: Mapping[str, IEngine]) -> Residency | None:
+async def adopt(engines: Mapping[str, IEngine]) -> Sequence[Residency]:
     """
-    Ask all engines at once what they hold, keep the first that holds
-    something, and stop whatever runs beside it.
+    Ask all engines at once what they hold, and free all but one of those that
+    hold something: the first that can stay as it is, with a single model.
 
-    @return: what is resident, or L{None}.
+    @return: what that one holds; nothing when none holds anything, several
+        models when no engine holds a single one.
     @raise EngineStuck: when something is there that can be neither owned nor
         ended.
     """
     found = await wait_for_all([engine.loaded() for engine in engines.values()])
-    held: list[Residency] = [residency for residencies in found for residency in residencies]
-    if not held:
-        return None
-    resident = held[0]
-    extras = {extra.engine: extra for extra in held if extra.engine != resident.engine}
-    for extra in extras.values():
+    holders: list[tuple[Residency, ...]] = [held for held in found if held]
+    if not holders:
+        return ()
+    kept = min(holders, key=len)
+    extras = [held for held in holders if held is not kept]
+    for held in extras:
         _log.warn(
-            "{extra} runs beside {resident} and is stopped",
-            extra=str(extra),
-            resident=str(resident),
+            "{extras} beside {kept}: it is freed",
+            extras=", ".join(map(str, held)),
+            kept=", ".join(map(str, kept)),
         )
-    await free_all([engines[key] for key in extras])
-    return resident
+    await free_all([engines[held[0].engine] for held in extras])
+    return kept

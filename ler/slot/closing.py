@@ -29,7 +29,7 @@ async def wind_up(
     clock: IReactorTime,
 ) -> None:
     """
-    Let running answers end, briefly, and stop every engine but one.
+    Let running answers end, briefly, and close every engine but one.
 
     @param kept: the key of the engine that is left running, or L{None}.
     @param reason: what those who are cut are told.
@@ -40,5 +40,5 @@ async def wind_up(
     if cutting.active():
         cutting.cancel()
     await wait_for_all(
-        [engine.leave() if key == kept else engine.free() for key, engine in engines.items()]
+        [engine.leave() if key == kept else engine.close() for key, engine in engines.items()]
     )

@@ -1,6 +1,6 @@
 # -*- test-case-name: ler.test.test_cooldown -*-
 """
-How long an engine that failed is left alone.
+How long an engine, or a model of it, that failed is left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ STABLE_S = 60.0
 
 class Cooldown:
     """
-    The recent failures of one engine.
+    The recent failures of one engine, or of one model of it.
 
     A failed start is answered from memory for ten seconds, and for twice as
     long each time after, up to a minute.  A ready engine that is lost may be

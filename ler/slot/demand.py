@@ -5,7 +5,8 @@ What is wanted of a slot, and what speaks against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -13,6 +14,9 @@ from ler.errors import Paused, QueueFull, RouterError, Withdrawn
 from ler.interfaces import Residency
 from ler.slot.cooldown import Cooldown
 from ler.slot.tickets import Order, Queue, Ticket
+
+UNASKED = frozenset({"restore", "preload"})
+"""The causes of swaps that nobody need wait for."""
 
 PAUSED_RETRY_S = 60.0
 """When to try again during a pause, whose end nobody knows."""
@@ -28,16 +32,15 @@ class Demand:
     @ivar shut: what everybody is told while nobody can be served, or L{None}.
     """
 
-    def __init__(self, engines: Iterable[str], max_queue: int, clock: IReactorTime) -> None:
+    def __init__(self, max_queue: int, clock: IReactorTime) -> None:
         """
-        @param engines: the keys of the engines that can be wanted.
         @param max_queue: how many requests may wait.
         """
         self.queue = Queue()
         self.order: Order | None = None
         self.paused: str | None = None
         self.shut: RouterError | None = None
-        self._cooldowns = {key: Cooldown() for key in engines}
+        self._cooldowns: defaultdict[Residency, Cooldown] = defaultdict(Cooldown)
         self._max_queue = max_queue
         self._clock = clock
 
@@ -55,6 +58,14 @@ class Demand:
         if self.order is not None:
             return self.order.target == target
         return self.queue.wanted(target)
+
+    def still(self, target: Residency, cause: str) -> bool:
+        """
+        @param cause: why C{target} was to come.
+        @return: whether to go on with it.
+        """
+        unasked = cause in UNASKED and self.order is None and not self.queue
+        return unasked or self.wants(target)
 
     # Requests.
 
@@ -90,6 +101,12 @@ class Demand:
         """
         self._refuse_where(lambda target: True, reason)
 
+    def refuse_others(self, engine: str, reason: RouterError) -> None:
+        """
+        Turn those away who wait for anything but models of C{engine}.
+        """
+        self._refuse_where(lambda target: target.engine != engine, reason)
+
     def pause(self, reason: str) -> None:
         """
         Turn everybody away, also those who come, until L{paused} is reset.
@@ -104,7 +121,7 @@ class Demand:
             return _paused(self.paused)
         if target == resident:
             return None
-        return self._cooldowns[target.engine].refusal(target.engine, self._clock.seconds())
+        return self._cooldowns[target].refusal(str(target), self._clock.seconds())
 
     def _refuse_where(self, chosen: Callable[[Residency], bool], reason: RouterError) -> None:
         for ticket in self.queue.take_where(chosen):
@@ -127,46 +144,46 @@ class Demand:
         if order is not None:
             order.fulfil(error)
 
-    # What becomes of the engines that are wanted.
+    # What becomes of what is wanted.
 
     def give_up(self, target: Residency, reason: RouterError) -> None:
         """
-        The engine of C{target} cannot be had: tell all who want it.
+        C{target} cannot be had: tell all who want it.
         """
-        self._refuse_where(lambda wanted: wanted.engine == target.engine, reason)
+        self._refuse_where(lambda wanted: wanted == target, reason)
         if self.order is not None and self.order.target == target:
             self.fulfil(reason)
 
-    def started(self, engine: str) -> None:
+    def started(self, target: Residency) -> None:
         """
-        C{engine} is ready.
+        C{target} is ready.
         """
-        self._cooldowns[engine].started(self._clock.seconds())
+        self._cooldowns[target].started(self._clock.seconds())
 
-    def stopped(self, engine: str) -> None:
+    def stopped(self, target: Residency) -> None:
         """
-        C{engine} was ready, and is asked to go.
+        C{target} was ready, and is asked to go.
         """
-        self._cooldowns[engine].stopped(self._clock.seconds())
+        self._cooldowns[target].stopped(self._clock.seconds())
 
     def start_failed(self, target: Residency, reason: RouterError) -> None:
         """
-        C{target} could not be started: those who want it are told, and its
-        engine cools down.
+        C{target} could not be started: those who want it are told, and it
+        cools down.
         """
-        self._cooldowns[target.engine].start_failed(self._clock.seconds(), reason)
+        self._cooldowns[target].start_failed(self._clock.seconds(), reason)
         self.give_up(target, reason)
 
-    def lost(self, engine: str, reason: RouterError) -> None:
+    def lost(self, target: Residency, reason: RouterError) -> None:
         """
-        C{engine} was ready, and ended by itself; when it does so often it
+        C{target} was ready, and ended by itself; when it does so often it
         cools down, and those who wait for it are told.
         """
-        cooldown, now = self._cooldowns[engine], self._clock.seconds()
+        cooldown, now = self._cooldowns[target], self._clock.seconds()
         cooldown.lost(now, reason)
-        refusal = cooldown.refusal(engine, now)
+        refusal = cooldown.refusal(str(target), now)
         if refusal is not None:
-            self._refuse_where(lambda wanted: wanted.engine == engine, refusal)
+            self._refuse_where(lambda wanted: wanted == target, refusal)
 
 
 def _paused(reason: str) -> Paused:

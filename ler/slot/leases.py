@@ -9,10 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ler.errors import RouterError
 from ler.interfaces import IEngine, Residency
+
+LOST_GRACE_S = 0.2
+"""How long the leases of a lost engine may read what it sent before its end."""
 
 
 class Lease:
@@ -112,7 +116,15 @@ class Leases:
         """
         Ask all holders to end now.
         """
-        cut(tuple(self._out), reason)
+        _cut(tuple(self._out), reason)
+
+    def lose(self, reason: RouterError, clock: IReactorTime) -> None:
+        """
+        The engine is lost: count on nobody's return, and ask all to end once
+        they have read what it sent before its end.
+        """
+        if self._out:
+            clock.callLater(LOST_GRACE_S, _cut, self.give_up(), reason)
 
     def drained(self) -> Deferred[None]:
         """
@@ -137,9 +149,6 @@ class Leases:
         self._drained = None
 
 
-def cut(leases: Iterable[Lease], reason: RouterError) -> None:
-    """
-    Ask the holders of C{leases} to end now.
-    """
+def _cut(leases: Iterable[Lease], reason: RouterError) -> None:
     for lease in leases:
         lease.cut(reason)

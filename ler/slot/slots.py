@@ -1,12 +1,12 @@
 # -*- test-case-name: ler.test.test_slots -*-
 """
 All slots of the box: one that the exclusive engines share, and a private one
-for every other engine.
+for every other engine, and for every other model of an exclusive one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,23 +15,24 @@ from twisted.internet.interfaces import IReactorTime
 from ler.interfaces import IEngine, IMemory, IPolicy, Residency
 from ler.slot.gathering import wait_for_all
 from ler.slot.leases import Lease
-from ler.slot.slot import Slot, SlotOptions
+from ler.slot.options import SlotOptions
+from ler.slot.slot import Slot
 from ler.slot.swap import Swap
 from ler.slot.token import LoadingToken
 
 EXCLUSIVE = "exclusive"
-"""The name of the shared slot; a private one is called as its engine."""
+"""The name of the shared slot; a private one is called as what lives in it."""
 
 
 class Slots:
     """
-    Sends each engine's requests and orders to the slot that it lives in.
+    Sends requests and orders to the slot that their target lives in.
     """
 
     def __init__(
         self,
-        engines: Mapping[str, IEngine],
-        exclusive: Collection[str],
+        exclusive: Mapping[str, IEngine],
+        private: Mapping[Residency, IEngine],
         *,
         make_policy: Callable[[], IPolicy],
         memory: IMemory,
@@ -41,17 +42,21 @@ class Slots:
         swapped: Callable[[Swap], None] = lambda swap: None,
     ) -> None:
         """
-        @param exclusive: the keys of the engines that need the whole memory.
+        @param exclusive: the engines that need the whole memory, by key.
+        @param private: those that live beside them: C{Residency(engine)} for
+            a whole engine; C{Residency(engine, model)} for one model of an
+            engine that may be exclusive otherwise, with a face of that engine
+            which knows of that model only.
         @param make_policy: a policy for one slot.
         @param memory: what the exclusive slot waits for.
         @param private_memory: what the others wait for: nothing.
         """
         token = LoadingToken()
 
-        def make(name: str, keys: Collection[str], watched: IMemory) -> Slot:
+        def make(name: str, engines: Mapping[str, IEngine], watched: IMemory) -> Slot:
             return Slot(
                 name,
-                {key: engines[key] for key in keys},
+                engines,
                 policy=make_policy(),
                 memory=watched,
                 token=token,
@@ -61,23 +66,39 @@ class Slots:
             )
 
         self.exclusive = make(EXCLUSIVE, exclusive, memory)
-        private = [make(key, [key], private_memory) for key in engines if key not in exclusive]
-        self.all = (self.exclusive, *private)
-        self._by_engine = {key: self.exclusive for key in exclusive}
-        self._by_engine.update({slot.name: slot for slot in private})
+        self._private = {
+            home: make(str(home), {home.engine: engine}, private_memory)
+            for home, engine in private.items()
+        }
+        self.all = (self.exclusive, *self._private.values())
 
-    def of(self, engine: str) -> Slot:
+    def of(self, target: Residency) -> Slot:
         """
-        @return: the slot that C{engine} lives in.
+        @return: the slot that C{target} lives in: its own, or that of its
+            engine, or the one that all others share.
         """
-        return self._by_engine[engine]
+        engine = self._private.get(Residency(target.engine), self.exclusive)
+        return self._private.get(target, engine)
 
     def has_ready(self, engine: str) -> bool:
         """
-        @return: whether C{engine} is there to answer.
+        @return: whether C{engine} is there to answer, with whichever model.
         """
-        resident = self.of(engine).resident
-        return resident is not None and resident.engine == engine
+        residents = [slot.resident for slot in self.all if slot.resident is not None]
+        return any(resident.engine == engine for resident in residents)
+
+    def serves_at_once(self, target: Residency) -> bool:
+        """
+        @return: whether a request for C{target} neither waits nor makes another
+            wait.
+        """
+        return self.of(target).serves_at_once(target)
+
+    def running(self, engine: str) -> int:
+        """
+        @return: how many requests C{engine} is answering.
+        """
+        return sum(slot.running.get(engine, 0) for slot in self.all)
 
     def adopt(self) -> None:
         """
@@ -86,17 +107,26 @@ class Slots:
         for slot in self.all:
             slot.adopt()
 
+    def preload(self, targets: Iterable[Residency]) -> None:
+        """
+        Bring C{targets} up one after the other, each in its slot.
+
+        @see: L{Slot.preload}
+        """
+        for target in targets:
+            self.of(target).preload(target)
+
     def acquire(self, target: Residency) -> Deferred[Lease]:
         """
         @see: L{Slot.acquire}
         """
-        return self.of(target.engine).acquire(target)
+        return self.of(target).acquire(target)
 
     def bring_up(self, target: Residency) -> Deferred[None]:
         """
         @see: L{Slot.order}
         """
-        return self.of(target.engine).order(target)
+        return self.of(target).order(target)
 
     def unload(self) -> Deferred[list[None]]:
         """

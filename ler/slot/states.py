@@ -1,7 +1,7 @@
 # -*- test-case-name: ler.test.test_slot_table -*-
 """
 The slot's machine on one page: where a slot can stand, what can happen to it,
-and which method of L{Slot<ler.slot.slot.Slot>} answers.
+and which method of L{Conduct<ler.slot.conduct.Conduct>} answers.
 
 C{docs/state-machine.rst} draws it and tells the story.
 """
@@ -27,6 +27,10 @@ class State(Enum):
     CLOSING = "closing"
 
 
+MEMORY_MOVES = frozenset({State.FREEING, State.SETTLING, State.STARTING})
+"""The states in which free memory changes on the slot's account."""
+
+
 class Input(Enum):
     """
     What can happen to a slot.
@@ -36,9 +40,11 @@ class Input(Enum):
     WITHDRAW = "a waiting request has left"
     RELEASE = "a running request has ended"
     ORDER = "the operator asks for a swap or an unload"
+    PRELOAD = "something is to be there before it is asked for"
     PROBED = "the boot probe has ended"
     PROBE_FAILED = "the boot probe found what can be neither owned nor ended"
     TICK = "the policy wants to be asked again"
+    IDLE = "the resident has been without requests for long"
     DRAIN_EXPIRED = "running answers outlast the drain"
     CUT_EXPIRED = "a request that was cut keeps its lease"
     FREED = "the outgoing engine is gone"
@@ -58,6 +64,7 @@ _EVERYWHERE = {
     Input.ACQUIRE: "_arrive",
     Input.WITHDRAW: "_ignore",
     Input.ORDER: "_ordered",
+    Input.PRELOAD: "_preload_in_vain",
     Input.LOST: "_ignore",
 }
 _ONCE_ADOPTED = {
@@ -69,6 +76,7 @@ _ONCE_ADOPTED = {
 TABLE: dict[State, dict[Input, str]] = {
     State.ADOPTING: {
         **_EVERYWHERE,
+        Input.PRELOAD: "_preload",
         Input.PROBED: "_probed",
         Input.PROBE_FAILED: "_block",
         Input.LOST: "_lost_at_boot",
@@ -78,6 +86,7 @@ TABLE: dict[State, dict[Input, str]] = {
         **_ONCE_ADOPTED,
         Input.ACQUIRE: "_arrive_now",
         Input.ORDER: "_ordered_now",
+        Input.PRELOAD: "_preload_now",
     },
     State.SETTLING: {
         **_ONCE_ADOPTED,
@@ -100,6 +109,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.RELEASE: "_ended_ready",
         Input.ORDER: "_ordered_now",
         Input.TICK: "_consider",
+        Input.IDLE: "_idle",
         Input.LOST: "_lost_ready",
     },
     State.DRAINING: {

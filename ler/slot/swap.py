@@ -26,8 +26,9 @@ class Swap:
 
     @ivar outgoing: what goes, or L{None} when the slot is empty.
     @ivar incoming: what comes, or L{None} when the slot is only emptied.
-    @ivar cause: why, in a word: C{request}, C{operator}, C{lost}, C{failed},
-        C{abandoned}, C{restore} or C{unstuck}.
+    @ivar cause: why, in a word: C{request}, C{operator}, C{idle}, C{lost},
+        C{failed}, C{abandoned}, C{restore}, C{preload}, C{crowded} or
+        C{unstuck}.
     @ivar phases: seconds by name: C{drain}, C{free}, C{settle}, C{start}.
     @ivar report: how the memory settled, once it has.
     @ivar error: the L{RouterError} for which the swap failed, or L{None}.
@@ -143,8 +144,8 @@ class Swapper:
         self._drop_release()
         self.current = Swap(outgoing, incoming, cause, self._clock.seconds(), self._wall())
         self._release = self._memory.begin(
-            outgoing and outgoing.engine,
-            incoming and incoming.engine,
+            _account(outgoing),
+            _account(incoming),
             self._engines[outgoing.engine].alive if outgoing else lambda: False,
         )
 
@@ -152,9 +153,7 @@ class Swapper:
         """
         @see: L{IMemory.shortfall}
         """
-        error: RouterError | None = self._memory.shortfall(
-            outgoing and outgoing.engine, incoming.engine
-        )
+        error: RouterError | None = self._memory.shortfall(_account(outgoing), str(incoming))
         return error
 
     def draining(self) -> None:
@@ -193,7 +192,7 @@ class Swapper:
         swap.report = report
         if report.verdict == "insufficient" and swap.incoming is not None:
             raise InsufficientMemory(
-                swap.incoming.engine,
+                str(swap.incoming),
                 report.need or 0,
                 report.available or 0,
                 str(report.fields.get("detail", "")),
@@ -209,9 +208,9 @@ class Swapper:
         self._enter("start")
         incoming = self.swap.incoming
         assert incoming is not None
-        self._memory.starting(incoming.engine)
+        self._memory.starting(str(incoming))
         await self._engines[incoming.engine].bring_up(incoming.model)
-        self._memory.started(incoming.engine)
+        self._memory.started(str(incoming))
 
     def end(self, error: RouterError | None = None) -> None:
         """
@@ -258,3 +257,10 @@ class Swapper:
         release, self._release = self._release, None
         if release is not None:
             release.cancel()
+
+
+def _account(residency: Residency | None) -> str | None:
+    """
+    @return: how the memory calls C{residency}.
+    """
+    return None if residency is None else str(residency)

@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from ler.errors import InsufficientMemory, RouterError
 from ler.interfaces import IPolicy, Residency, SettleReport
 from ler.slot.leases import Lease
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import Slot, SlotOptions
+from ler.slot.slot import Slot
 from ler.slot.states import State
 from ler.slot.swap import Swap
 from ler.slot.token import LoadingToken
@@ -31,6 +32,7 @@ A, B, C = Residency("a"), Residency("b"), Residency("c")
 MAX_WAIT = 60.0
 DRAIN = 300.0
 ORPHAN = 30.0
+IDLE = 600.0
 
 SETTLED = SettleReport("settled", 0.5)
 INSUFFICIENT = SettleReport(
@@ -231,8 +233,8 @@ class SlotTestCase(SynchronousTestCase):
         """
         @return: what is answered from now on to those who want C{target}.
         """
-        error = InsufficientMemory(target.engine, 90 << 30, 60 << 30)
-        self.memory.short[target.engine] = error
+        error = InsufficientMemory(str(target), 90 << 30, 60 << 30)
+        self.memory.short[str(target)] = error
         return error
 
     # What it must be like then.

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ler.engines.catalog import Catalog, Entry
 from ler.errors import EngineStartFailed, EngineStuck, InternalError, Paused, UnknownPath
 from ler.interfaces import Residency, SettleReport
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
 from ler.slot.slots import Slots
 from ler.test.http import Client, HeaderPairs, Reply, open_site
 from ler.testing import FakeEngine, FakeMemory
@@ -42,8 +42,8 @@ class AdminTests(SynchronousTestCase):
         self.engines = {key: FakeEngine(key, events=self.events) for key in ("a", "b", "small")}
         memory = FakeMemory(SettleReport("settled", 0.5))
         self.slots = Slots(
-            self.engines,
-            ["a", "b"],
+            {key: self.engines[key] for key in ("a", "b")},
+            {Residency("small"): self.engines["small"]},
             make_policy=lambda: Join(60.0),
             memory=memory,
             private_memory=memory,
@@ -54,7 +54,8 @@ class AdminTests(SynchronousTestCase):
         catalog = Catalog(
             [Entry(f"model-{key}", key, key, key) for key in self.engines], {"alias": "model-b"}
         )
-        residencies = {key: Residency(key) for key in self.engines}
+        residencies: dict[str, Residency | None] = {key: Residency(key) for key in self.engines}
+        residencies["server"] = None
         tree = admin_tree(self.slots, catalog, residencies, self.clock)
         self.site = open_site(Folder({"admin": tree}), self.clock)
 
@@ -162,8 +163,13 @@ class AdminTests(SynchronousTestCase):
         message = self.refused(self.order(b"/admin/swap", model="model"), 404, "model_not_found")
         self.assertIn("model-a", message)
         message = self.refused(self.order(b"/admin/swap", engine="A"), 404, "model_not_found")
-        self.assertEqual("there is no engine 'A'; there are a, b, small", message)
+        self.assertEqual("there is no engine 'A'; there are a, b, small, server", message)
         self.refused(self.order(b"/admin/swap", engine="model-a"), 404, "model_not_found")
+
+    def test_engine_of_several_models(self) -> None:
+        """An engine that holds one of several models does not say which."""
+        message = self.refused(self.order(b"/admin/swap", engine="server"), 400, "invalid_request")
+        self.assertEqual("engine server holds one of several models: name the 'model'", message)
 
     def test_nothing_named(self) -> None:
         """An order has to name something."""

@@ -13,10 +13,12 @@ from ler.interfaces import Residency
 from ler.slot.adoption import adopt
 from ler.test.slot_case import A, B, C, SlowFakeEngine
 
+MODELS = (Residency("b", "small"), Residency("b", "large"))
+
 
 class AdoptTests(SynchronousTestCase):
     """
-    L{adopt} keeps one resident.
+    L{adopt} keeps one engine.
     """
 
     def setUp(self) -> None:
@@ -36,7 +38,7 @@ class AdoptTests(SynchronousTestCase):
         When nothing runs, nothing is resident.
         """
         self.answer()
-        self.assertIsNone(self.successResultOf(self.adopted))
+        self.assertEqual(self.successResultOf(self.adopted), ())
         self.assertEqual(self.events, [])
 
     def test_one(self) -> None:
@@ -44,7 +46,7 @@ class AdoptTests(SynchronousTestCase):
         The one that runs is kept.
         """
         self.answer(B)
-        self.assertEqual(self.successResultOf(self.adopted), B)
+        self.assertEqual(self.successResultOf(self.adopted), (B,))
         self.assertEqual(self.events, [])
 
     def test_asked_side_by_side(self) -> None:
@@ -55,7 +57,7 @@ class AdoptTests(SynchronousTestCase):
         self.engines["b"].answer()
         self.assertNoResult(self.adopted)
         self.engines["a"].answer()
-        self.assertEqual(self.successResultOf(self.adopted), C)
+        self.assertEqual(self.successResultOf(self.adopted), (C,))
 
     def test_beside(self) -> None:
         """
@@ -67,23 +69,26 @@ class AdoptTests(SynchronousTestCase):
         self.engines["b"].freed()
         self.assertNoResult(self.adopted)
         self.engines["c"].freed()
-        self.assertEqual(self.successResultOf(self.adopted), A)
+        self.assertEqual(self.successResultOf(self.adopted), (A,))
 
     def test_several_models(self) -> None:
         """
-        An engine that holds several models is kept with the first of them.
+        When the only engine that holds anything holds several models, they are
+        all told of: the slot has to let them go.
         """
-        small, large = Residency("b", "small"), Residency("b", "large")
-        self.answer(small, large)
-        self.assertEqual(self.successResultOf(self.adopted), small)
+        self.answer(*MODELS)
+        self.assertEqual(self.successResultOf(self.adopted), MODELS)
         self.assertEqual(self.events, [])
 
-    def test_stopped_once(self) -> None:
+    def test_several_models_beside_one(self) -> None:
         """
-        An engine beside the resident is stopped once, however much it holds.
+        An engine that holds several models makes room for one that holds one,
+        and is freed once.
         """
-        self.answer(A, Residency("b", "small"), Residency("b", "large"))
+        self.answer(*MODELS, C)
         self.assertEqual(self.events, ["b free"])
+        self.engines["b"].freed()
+        self.assertEqual(self.successResultOf(self.adopted), (C,))
 
     def test_does_not_go(self) -> None:
         """

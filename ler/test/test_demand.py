@@ -37,7 +37,7 @@ class DemandTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.demand = Demand("ab", 2, self.clock)
+        self.demand = Demand(2, self.clock)
 
     def ask(self, target: Residency, resident: Residency | None = None) -> Ticket:
         """
@@ -120,6 +120,30 @@ class DemandTests(SynchronousTestCase):
         self.assert_refused(EngineStartFailed, *tickets)
         self.assertEqual(len(self.demand.queue), 0)
 
+    def test_refuse_others(self) -> None:
+        """
+        Those who want another engine can be turned away.
+        """
+        first, second, other = self.ask(A), self.ask(A2), self.ask(B)
+        self.demand.refuse_others("a", FAILED)
+        self.assert_refused(EngineStartFailed, other)
+        self.assertTrue(first.open and second.open)
+
+    def test_still(self) -> None:
+        """
+        What was to come for somebody still is as long as it is wanted; what
+        was to come unasked, also as long as nothing else is.
+        """
+        self.assertFalse(self.demand.still(A, "request"))
+        self.assertTrue(self.demand.still(A, "preload"))
+        self.assertTrue(self.demand.still(A, "restore"))
+        self.ask(B)
+        self.assertFalse(self.demand.still(A, "preload"))
+        self.ask(A)
+        self.assertTrue(self.demand.still(A, "request"))
+        self.demand.replace_order(Order(None))
+        self.assertFalse(self.demand.still(A, "preload"))
+
     def test_wants(self) -> None:
         """
         What somebody waits for is wanted, unless an order says otherwise.
@@ -158,10 +182,10 @@ class DemandTests(SynchronousTestCase):
 
     def test_give_up(self) -> None:
         """
-        When an engine cannot be had, all who want any of its models are told,
-        and the order for it, too.
+        When something cannot be had, all who want it are told, and the order
+        for it, too; another model of the same engine may do.
         """
-        mine, other = [self.ask(A), self.ask(A2)], self.ask(B)
+        mine, other = [self.ask(A), self.ask(A)], self.ask(A2)
         order = Order(A)
         self.demand.replace_order(order)
         self.demand.give_up(A, FAILED)
@@ -188,7 +212,8 @@ class DemandTests(SynchronousTestCase):
         waiting = self.ask(A)
         self.demand.start_failed(A, FAILED)
         self.assert_refused(EngineStartFailed, waiting)
-        self.assert_refused(EngineUnavailable, self.ask(A2))
+        self.assert_refused(EngineUnavailable, self.ask(A))
+        self.assertTrue(self.ask(A2).open)
         self.assertTrue(self.ask(B).open)
         self.clock.advance(FIRST_S)
         self.assertTrue(self.ask(A).open)
@@ -206,11 +231,11 @@ class DemandTests(SynchronousTestCase):
         who come.
         """
         waiting = self.ask(A)
-        self.demand.started("a")
-        self.demand.lost("a", KILLED)
+        self.demand.started(A)
+        self.demand.lost(A, KILLED)
         self.assertTrue(waiting.open)
-        self.demand.started("a")
-        self.demand.lost("a", KILLED)
+        self.demand.started(A)
+        self.demand.lost(A, KILLED)
         self.assert_refused(EngineUnavailable, waiting, self.ask(A))
 
     def test_stopped(self) -> None:
@@ -218,9 +243,9 @@ class DemandTests(SynchronousTestCase):
         A long time of being ready is remembered when the engine is stopped.
         """
         self.demand.start_failed(A, FAILED)
-        self.demand.started("a")
+        self.demand.started(A)
         self.clock.advance(STABLE_S)
-        self.demand.stopped("a")
+        self.demand.stopped(A)
         self.demand.start_failed(A, FAILED)
         error = self.failureResultOf(self.ask(A).granted, EngineUnavailable).value
         self.assertEqual(error.retry_after, FIRST_S)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ler.errors import CutByDrain, EngineDied, RouterError
 from ler.interfaces import Residency
-from ler.slot.leases import Lease, Leases, cut
+from ler.slot.leases import LOST_GRACE_S, Lease, Leases
 from ler.testing import FakeEngine
 
 A, B = Residency("a"), Residency("b")
@@ -90,14 +90,11 @@ class LeaseTests(SynchronousTestCase):
 
     def test_bug_of_the_holder(self) -> None:
         """
-        A holder that breaks when it is cut is logged, and keeps nobody else
-        from being cut.
+        A holder that breaks when it is cut is logged, so that it keeps nobody
+        else from being cut.
         """
-        other = Lease(self.engine, A, self.released.append)
         self.lease.on_cut(lambda reason: self.fail("a bug"))
-        other.on_cut(self.reasons.append)
-        cut([self.lease, other], REASON)
-        self.assertEqual(self.reasons, [REASON])
+        self.lease.cut(REASON)
         self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 1)
 
 
@@ -168,6 +165,24 @@ class LeasesTests(SynchronousTestCase):
         lease.release()
         self.assertEqual(len(self.leases), 1)
         self.assertEqual(self.leases.give_up(), (other,))
+
+    def test_lose(self) -> None:
+        """
+        Those of a lost engine are not counted from now on, and are cut in a
+        moment; those that come meanwhile are not.
+        """
+        clock = Clock()
+        reasons: list[RouterError] = []
+        later: list[RouterError] = []
+        self.leases.lose(REASON, clock)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        self.add().on_cut(reasons.append)
+        self.leases.lose(REASON, clock)
+        self.assertEqual(len(self.leases), 0)
+        self.add().on_cut(later.append)
+        self.assertEqual(reasons, [])
+        clock.advance(LOST_GRACE_S)
+        self.assertEqual((reasons, later), ([REASON], []))
 
     def test_drained(self) -> None:
         """

@@ -31,6 +31,8 @@ from ler.memory.tuning import GIB
 from ler.test.settle_curves import FakeHidden
 from ler.testing import FakeMemoryChannel, FakeStateStore
 
+SIZES = ("large", "small", "new")
+
 
 class Machine:
     """
@@ -146,6 +148,17 @@ class ShortfallTests(SynchronousTestCase):
         self.assertEqual(113 * GIB, error.need)
         self.assertEqual(112 * GIB, error.room)
         self.assertIn("32.0 GiB are free, engine a holds 80.0 GiB", error.message)
+
+    def test_models(self) -> None:
+        """
+        What is not said of a model is as for its engine.
+        """
+        machine = Machine(needs={"b": 113, "b/small": 8})
+        for fits in ("a/large", "b/small"):
+            self.assertIsNone(machine.memory.shortfall(None, fits))
+        error = machine.memory.shortfall(None, "b/hf.co/large")
+        assert error is not None
+        self.assertEqual("b/hf.co/large", error.engine)
 
     def test_hidden(self) -> None:
         """
@@ -318,6 +331,19 @@ class SwapTests(SynchronousTestCase):
         self.assertEqual(INSUFFICIENT, report.verdict)
         self.assertEqual(100 * GIB, report.need)
         self.assertEqual(92 * GIB, report.available)
+
+    def test_accounts_of_models(self) -> None:
+        """
+        Each model of an engine has an account of its own, and the engine's
+        way of sizing itself.
+        """
+        machine = Machine(sizing={"b": ABSOLUTE})
+        machine.start("b/large", 80)
+        machine.swap("b/large", None, returned=80)
+        machine.start("b/small", 5)
+        machine.swap("b/small", None, returned=5)
+        needs = [machine.finish(machine.begin(None, f"b/{model}")).need for model in SIZES]
+        self.assertEqual([None if need is None else need // GIB for need in needs], [81, 5, None])
 
     def test_learned_need(self) -> None:
         """

@@ -5,8 +5,9 @@ Tests of L{ler.slot.slot}: how requests are let in.
 Further tests of the slot are in L{ler.test.test_slot_swaps},
 L{ler.test.test_slot_drain}, L{ler.test.test_slot_failures},
 L{ler.test.test_slot_losses}, L{ler.test.test_slot_orders},
-L{ler.test.test_slot_close}, L{ler.test.test_slot_table} and
-L{ler.test.test_slot_walk}.
+L{ler.test.test_slot_preload}, L{ler.test.test_slot_close},
+L{ler.test.test_slot_table}, L{ler.test.test_slot_walk} and
+L{ler.test.test_turn}.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from zope.interface.verify import verifyObject
 
 from ler.errors import EngineDied, EngineStuck, QueueFull
 from ler.interfaces import IEngineWatcher, Residency
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
 from ler.slot.states import State
 from ler.test.slot_case import (
     MAX_WAIT,
@@ -83,6 +84,26 @@ class AdoptingTests(SlotTestCase):
         self.assertEqual(self.slot.resident, large)
         self.assert_running(client)
         self.assertEqual(self.events, [])
+
+    def test_several_models(self) -> None:
+        """
+        Several models that were found in one server are freed together, and
+        settled, before anything starts: none of them could go alone.
+        """
+        self.slot.adopt()
+        large = Residency("b", "large")
+        client = self.ask(large)
+        self.slow["a"].answer()
+        self.slow["b"].answer(Residency("b", "small"), large)
+        self.slow["c"].answer()
+        self.assertEqual(self.events, ["b free"])
+        self.assertIsNone(self.slot.resident)
+        self.engines["b"].freed()
+        self.assertEqual(self.events, ["b free", "b bring_up large"])
+        self.engines["b"].started()
+        self.assert_running(client)
+        causes = [(str(swap.outgoing), swap.cause) for swap in self.swaps]
+        self.assertEqual(causes, [("b/small", "crowded"), ("None", "request")])
 
     def test_another_is_wanted(self) -> None:
         """

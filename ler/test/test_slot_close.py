@@ -13,8 +13,8 @@ from ler.errors import (
     ShuttingDown,
 )
 from ler.slot.closing import CUT_GRACE_S, DRAIN_S
+from ler.slot.conduct import BLOCKED_RETRY_S
 from ler.slot.machine import UnforeseenInput
-from ler.slot.slot import BLOCKED_RETRY_S
 from ler.slot.states import State
 from ler.test.slot_case import MAX_WAIT, A, B, SlotTestCase, SlowFakeEngine
 from ler.testing import FakeEngine
@@ -31,7 +31,7 @@ class CloseTests(SlotTestCase):
         """
         self.slot.adopt()
         self.successResultOf(self.slot.close())
-        self.assertEqual(self.events, ["a free", "b free", "c free"])
+        self.assertEqual(self.events, ["a close", "b close", "c close"])
         self.assert_state(State.CLOSING)
 
     def test_resident(self) -> None:
@@ -82,7 +82,7 @@ class CloseTests(SlotTestCase):
         self.assert_running(running)
         self.clock.advance(0.001)
         self.assertIsInstance(running.cut_by, ShuttingDown)
-        self.assertIn("a free", self.events)
+        self.assertIn("a close", self.events)
         self.assert_quiet()
 
     def test_never_given_back(self) -> None:
@@ -92,7 +92,7 @@ class CloseTests(SlotTestCase):
         self.started(A, stubborn=True)
         closed = self.slot.close()
         self.clock.advance(DRAIN_S)
-        self.assertNotIn("a free", self.events)
+        self.assertNotIn("a close", self.events)
         self.clock.advance(CUT_GRACE_S)
         self.engines["a"].freed()
         self.successResultOf(closed)
@@ -107,7 +107,7 @@ class CloseTests(SlotTestCase):
         self.assertNotIn("a leave", self.events)
         running.release()
         self.successResultOf(closed)
-        self.assertEqual(self.events, ["a bring_up", "a leave", "b free", "c free"])
+        self.assertEqual(self.events, ["a bring_up", "a leave", "b close", "c close"])
 
     def test_leave_while_draining(self) -> None:
         """
@@ -118,7 +118,7 @@ class CloseTests(SlotTestCase):
         self.assert_refused(ShuttingDown, waiting)
         running.release()
         self.successResultOf(closed)
-        self.assertEqual(self.events, ["a leave", "b free", "c free"])
+        self.assertEqual(self.events, ["a leave", "b close", "c close"])
         self.assert_quiet()
 
     def test_leave_while_starting(self) -> None:
@@ -129,7 +129,9 @@ class CloseTests(SlotTestCase):
         client = self.ask(A)
         closed = self.slot.close(leave=True)
         self.assert_refused(ShuttingDown, client)
-        self.assertEqual(self.events, ["a bring_up", "a abandoned", "a free", "b free", "c free"])
+        self.assertEqual(
+            self.events, ["a bring_up", "a abandoned", "a close", "b close", "c close"]
+        )
         self.engines["a"].freed()
         self.successResultOf(closed)
         self.assert_token_free()
@@ -141,7 +143,7 @@ class CloseTests(SlotTestCase):
         self.idle(A)
         self.ask(B)
         closed = self.slot.close()
-        self.assertEqual(self.events, ["a free", "a free", "b free", "c free"])
+        self.assertEqual(self.events, ["a free", "a close", "b close", "c close"])
         self.engines["a"].freed()
         self.successResultOf(closed)
         self.assert_token_free()
@@ -281,4 +283,4 @@ class CloseWhileAdoptingTests(SlotTestCase):
         closed = self.slot.close()
         self.assert_refused(ShuttingDown, waiting)
         self.successResultOf(closed)
-        self.assertEqual(self.events, ["a free", "b free", "c free"])
+        self.assertEqual(self.events, ["a close", "b close", "c close"])

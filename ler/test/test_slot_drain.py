@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ler.errors import CutByDrain, EngineDied, InsufficientMemory
 from ler.slot.closing import CUT_GRACE_S
-from ler.slot.slot import LOST_GRACE_S, SlotOptions
+from ler.slot.leases import LOST_GRACE_S
+from ler.slot.options import SlotOptions
 from ler.slot.states import State
 from ler.test.slot_case import DRAIN, MAX_WAIT, A, B, C, Client, SlotTestCase
 

@@ -14,8 +14,9 @@ from ler.errors import (
     InsufficientMemory,
     InternalError,
 )
+from ler.slot.conduct import BLOCKED_RETRY_S
 from ler.slot.cooldown import FIRST_S
-from ler.slot.slot import BLOCKED_RETRY_S, SlotOptions
+from ler.slot.options import SlotOptions
 from ler.slot.states import State
 from ler.test.slot_case import INSUFFICIENT, ORPHAN, SETTLED, A, B, C, Client, SlotTestCase
 

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from ler.errors import EngineDied, EngineStartFailed, EngineStuck, EngineUnavailable
+from ler.errors import (
+    EngineDied,
+    EngineStartFailed,
+    EngineStuck,
+    EngineUnavailable,
+    ModelUnloaded,
+)
+from ler.slot.conduct import BLOCKED_RETRY_S
 from ler.slot.cooldown import FIRST_S, STABLE_S
-from ler.slot.slot import BLOCKED_RETRY_S, LOST_GRACE_S
+from ler.slot.leases import LOST_GRACE_S
 from ler.slot.states import State
 from ler.test.slot_case import A, B, C, SlotTestCase
 
@@ -123,6 +130,21 @@ class LostTests(SlotTestCase):
         self.assert_refused(EngineUnavailable, waiting)
         self.engines["b"].started()
         self.successResultOf(order)
+
+    def test_model_given_up(self) -> None:
+        """
+        A server that gave its model up by itself has not failed: however often
+        it does so, it is asked for it again at once.
+        """
+        self.slot.adopt()
+        for _ in range(3):
+            client = self.ask(A)
+            self.engines["a"].started()
+            self.assert_running(client)
+            client.release()
+            self.engines["a"].lose(ModelUnloaded("a does not hold it any more"))
+            self.assert_state(State.EMPTY)
+        self.assert_waiting(self.ask(A))
 
     def test_operator_may_try(self) -> None:
         """

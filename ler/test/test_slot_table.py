@@ -15,11 +15,14 @@ from typing import Any
 
 import ler
 from ler.errors import EngineDied, EngineStartFailed, EngineStuck
+from ler.slot.conduct import BLOCKED_RETRY_S, Conduct
+from ler.slot.leases import LOST_GRACE_S
 from ler.slot.machine import UnforeseenInput
-from ler.slot.slot import BLOCKED_RETRY_S, LOST_GRACE_S, Slot
+from ler.slot.options import SlotOptions
 from ler.slot.states import TABLE, Input, State
 from ler.test.slot_case import (
     DRAIN,
+    IDLE,
     INSUFFICIENT,
     MAX_WAIT,
     ORPHAN,
@@ -48,6 +51,8 @@ class PairTests(SlotTestCase):
     @ivar runner: a request that runs.
     @ivar waiter: a request for C that waits.
     """
+
+    options = SlotOptions(drain_timeout=DRAIN, orphan_grace=ORPHAN, idle_unload={"a": IDLE})
 
     def make_engines(self) -> Mapping[str, FakeEngine]:
         """
@@ -191,6 +196,20 @@ class PairTests(SlotTestCase):
         self.slow["a"].answer_failed(STUCK)
         self.slow["b"].answer()
         self.slow["c"].answer()
+
+    def preload(self) -> None:
+        """
+        Something is to be there unasked.
+        """
+        self.slot.preload(B)
+
+    def idle_(self) -> None:
+        """
+        The resident is not used.
+        """
+        self.waiter.leave()
+        self.runner.release()
+        self.clock.advance(IDLE)
 
     def tick(self) -> None:
         """
@@ -339,7 +358,9 @@ class PairTests(SlotTestCase):
         Input.ORDER: order,
         Input.PROBED: probed,
         Input.PROBE_FAILED: probe_failed,
+        Input.PRELOAD: preload,
         Input.TICK: tick,
+        Input.IDLE: idle_,
         Input.DRAIN_EXPIRED: drain_expired,
         Input.CUT_EXPIRED: cut_expired,
         Input.FREED: freed,
@@ -424,7 +445,7 @@ class TableTests(SlotTestCase):
         """
         for row in TABLE.values():
             for name in row.values():
-                self.assertTrue(callable(getattr(Slot, name)), name)
+                self.assertTrue(callable(getattr(Conduct, name)), name)
 
 
 class DocumentTests(SlotTestCase):

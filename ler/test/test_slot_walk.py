@@ -19,12 +19,14 @@ from ler.errors import (
     EngineStartFailed,
     EngineStuck,
     InsufficientMemory,
+    ModelUnloaded,
     RouterError,
 )
 from ler.interfaces import Residency
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Fifo, Join
-from ler.slot.slot import MEMORY_MOVES, Slot, SlotOptions
-from ler.slot.states import State
+from ler.slot.slot import Slot
+from ler.slot.states import MEMORY_MOVES, State
 from ler.slot.token import LoadingToken
 from ler.test.slot_case import INSUFFICIENT, SETTLED, Client, SlowFakeEngine
 from ler.testing import FakeMemory
@@ -137,6 +139,8 @@ class Walk:
         self.engines.update({key: HauntedEngine(key, self) for key in "abc"})
         self.policy = self.random.choice((Fifo(), Join(5.0), Join(60.0)))
         self.drain_timeout = self.random.choice((None, 0.0, 30.0))
+        self.idle_unload = self.random.choice(({}, {"a": 7.0, "c": 40.0}, {"b": 0.5}))
+        self.pinned = self.random.choice(((), (), ("c",), ("a", "b")))
         self.slot = Slot(
             "walked",
             self.engines,
@@ -149,6 +153,8 @@ class Walk:
                 orphan_grace=10.0,
                 max_queue=6,
                 restore=self.random.random() < 0.3,
+                idle_unload=self.idle_unload,
+                pinned=self.pinned,
             ),
         )
         self.clients: list[WhimsicalClient] = []
@@ -162,6 +168,7 @@ class Walk:
         self.waiting_outside: list[Deferred[None]] = []
         self.outside = False
         self.whims = 40
+        self.used_at = 0.0
 
     # Who is there.
 
@@ -197,6 +204,12 @@ class Walk:
         The operator orders something.
         """
         self.watch(self.slot.order(self.random.choice((*TARGETS, None))))
+
+    def preload(self) -> None:
+        """
+        Something is to be there unasked.
+        """
+        self.slot.preload(self.random.choice(TARGETS))
 
     def watch(self, order: Deferred[None]) -> None:
         """
@@ -278,7 +291,8 @@ class Walk:
         """
         engine = self.random.choice([engine for engine in self.engines.values() if engine.up])
         self.lost.update(self.held)
-        engine.lose(EngineDied("killed"))
+        reason = self.random.choice((EngineDied, ModelUnloaded))
+        engine.lose(reason("gone"))
 
     def hear_late(self) -> None:
         """
@@ -356,6 +370,7 @@ class Walk:
             (1, self.leave, bool(self.waiting())),
             (4, self.release, bool(self.held)),
             (1, self.order, True),
+            (1, self.preload, self.random.random() < 0.3),
             (1, self.look_away, bool(self.orders)),
             (1, self.pause, self.random.random() < 0.3),
             (3, self.resume, self.paused),
@@ -421,6 +436,9 @@ class Walk:
             assert not waiting, "a request is forgotten"
         if state is State.READY:
             self.check_ready(waiting)
+        if state is not State.READY or running:
+            self.used_at = self.clock.seconds()
+        self.check_swap()
         if state is State.DRAINING:
             self.check_draining(waiting)
         if state not in (State.ADOPTING, State.BLOCKED, State.CLOSING):
@@ -439,10 +457,28 @@ class Walk:
         assert resident is not None
         assert self.engines[resident.engine].there, "the resident is not there"
         assert not any(client.target == resident for client in waiting), "not let in"
+        if resident.engine in self.pinned:
+            others = [client for client in waiting if client.target.engine != resident.engine]
+            assert not others, "they wait for what is pinned to go"
+        if not sum(self.slot.running.values()):
+            limit = self.idle_unload.get(resident.engine, float("inf"))
+            assert self.clock.seconds() - self.used_at <= limit, "idle for too long"
         if waiting:
             assert self.policy.name == "join", "the order of arrival was not kept"
             assert sum(self.slot.running.values()), "an idle resident keeps its rivals waiting"
             assert self.clock.getDelayedCalls(), "nobody looks at the age of the rivals"
+
+    def check_swap(self) -> None:
+        """
+        What no swap may do.
+        """
+        swap = self.slot.describe()["swap"]
+        if swap is None or swap["from"] is None:
+            return
+        assert swap["cause"] != "preload", "something was evicted for nobody"
+        outgoing = swap["from"].partition("/")[0]
+        if swap["cause"] == "request" and outgoing in self.pinned:
+            assert swap["to"].partition("/")[0] == outgoing, "a request evicted what is pinned"
 
     def check_draining(self, waiting: list[WhimsicalClient]) -> None:
         """
@@ -533,6 +569,7 @@ class WhimsicalClient(Client):
         Its answer has ended.
         """
         self._walk.held.remove(self)
+        self._walk.used_at = self._walk.clock.seconds()
         super().release()
 
     def _let_in(self) -> None:

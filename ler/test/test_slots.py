@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.errors import EngineStuck, Paused
-from ler.interfaces import Residency
+from ler.interfaces import Residency, SettleReport
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
 from ler.slot.slots import EXCLUSIVE, Slots
 from ler.slot.states import State
 from ler.slot.swap import Swap
@@ -19,11 +19,13 @@ from ler.test.slot_case import MAX_WAIT, SETTLED, A, B
 from ler.testing import FakeEngine, FakeMemory
 
 SMALL, TINY = Residency("small"), Residency("tiny")
+BESIDE, LARGE = Residency("b", "beside"), Residency("b", "large")
 
 
 class SlotsTests(SynchronousTestCase):
     """
-    L{Slots}: C{a} and C{b} are rivals, C{small} and C{tiny} live beside them.
+    L{Slots}: C{a} and C{b} are rivals, C{small} and C{tiny} live beside them,
+    and so does one model of C{b}.
     """
 
     def setUp(self) -> None:
@@ -32,11 +34,16 @@ class SlotsTests(SynchronousTestCase):
         self.engines = {
             key: FakeEngine(key, events=self.events) for key in ("a", "b", "small", "tiny")
         }
+        self.face = FakeEngine("b", events=self.events)
         self.memory, self.private_memory = FakeMemory(SETTLED), FakeMemory(SETTLED)
         self.swaps: list[Swap] = []
         self.slots = Slots(
-            self.engines,
-            ["a", "b"],
+            {key: self.engines[key] for key in ("a", "b")},
+            {
+                SMALL: self.engines["small"],
+                TINY: self.engines["tiny"],
+                BESIDE: self.face,
+            },
             make_policy=lambda: Join(MAX_WAIT),
             memory=self.memory,
             private_memory=self.private_memory,
@@ -58,21 +65,54 @@ class SlotsTests(SynchronousTestCase):
 
     def test_who_lives_where(self) -> None:
         """
-        Rivals share a slot, every other engine has one of its own.
+        Rivals share a slot, every other engine has one of its own, and so has
+        every other model.
         """
-        self.assertEqual([slot.name for slot in self.slots.all], [EXCLUSIVE, "small", "tiny"])
-        self.assertIs(self.slots.of("a"), self.slots.exclusive)
-        self.assertIs(self.slots.of("b"), self.slots.exclusive)
-        self.assertIs(self.slots.of("small"), self.slots.all[1])
-        self.assertIsNot(self.slots.of("small"), self.slots.of("tiny"))
+        names = [slot.name for slot in self.slots.all]
+        self.assertEqual(names, [EXCLUSIVE, "small", "tiny", "b/beside"])
+        for rival in (A, B, LARGE, Residency("a", "beside")):
+            self.assertIs(self.slots.of(rival), self.slots.exclusive)
+        self.assertEqual(self.slots.of(SMALL).name, "small")
+        self.assertEqual(self.slots.of(Residency("tiny", "any")).name, "tiny")
+        self.assertEqual(self.slots.of(BESIDE).name, "b/beside")
 
     def test_has_ready(self) -> None:
         """
-        An engine is ready while it is resident, whichever model it has.
+        An engine is ready while it is resident, whichever model it has, and
+        wherever.
         """
         self.bring_up(Residency("a", "large"))
         ready = [self.slots.has_ready(key) for key in self.engines]
         self.assertEqual(ready, [True, False, False, False])
+        self.slots.bring_up(BESIDE)
+        self.face.started()
+        self.assertTrue(self.slots.has_ready("b"))
+
+    def test_running(self) -> None:
+        """
+        The requests of an engine are counted in all slots that it lives in.
+        """
+        self.bring_up(LARGE)
+        self.slots.bring_up(BESIDE)
+        self.face.started()
+        for target in (LARGE, BESIDE, BESIDE):
+            self.successResultOf(self.slots.acquire(target))
+        counts = [self.slots.running(key) for key in ("a", "b", "nobody")]
+        self.assertEqual(counts, [0, 3, 0])
+
+    def test_model_beside(self) -> None:
+        """
+        A model with a slot of its own is brought up beside the exclusive one
+        of its engine, by its own face, and survives the other's end.
+        """
+        self.bring_up(LARGE)
+        beside = self.slots.acquire(BESIDE)
+        self.face.started()
+        self.assertIs(self.successResultOf(beside).engine, self.face)
+        self.slots.acquire(A)
+        self.engines["b"].freed()
+        self.assertEqual(self.events, ["b bring_up beside", "b free", "a bring_up"])
+        self.successResultOf(self.slots.acquire(BESIDE))
 
     def test_adopt(self) -> None:
         """
@@ -82,7 +122,22 @@ class SlotsTests(SynchronousTestCase):
         self.engines["tiny"].holding = (TINY,)
         self.slots.adopt()
         residents = [slot.resident for slot in self.slots.all]
-        self.assertEqual(residents, [B, None, TINY])
+        self.assertEqual(residents, [B, None, TINY, None])
+
+    def test_preload(self) -> None:
+        """
+        What is preloaded is brought up in order, each in its slot.
+        """
+        self.slots.adopt()
+        self.slots.preload([SMALL, LARGE, BESIDE, A])
+        self.assertEqual(self.events, ["small bring_up"])
+        self.engines["small"].started()
+        self.engines["b"].started()
+        self.face.started()
+        self.assertEqual(self.events, ["small bring_up", "b bring_up large", "b bring_up beside"])
+        residents = [slot.resident for slot in self.slots.all]
+        self.assertEqual(residents, [LARGE, SMALL, None, BESIDE])
+        self.assertEqual([swap.cause for swap in self.swaps], ["preload"] * 3)
 
     def test_beside_each_other(self) -> None:
         """
@@ -167,7 +222,7 @@ class SlotsTests(SynchronousTestCase):
         self.assertNoResult(unloaded)
         self.engines["small"].freed()
         self.successResultOf(unloaded)
-        self.assertEqual([slot.resident for slot in self.slots.all], [None] * 3)
+        self.assertEqual([slot.resident for slot in self.slots.all], [None] * 4)
 
     def test_unload_fails(self) -> None:
         """
@@ -203,7 +258,9 @@ class SlotsTests(SynchronousTestCase):
         """
         self.bring_up(A, SMALL)
         closed = self.slots.close()
-        self.assertEqual(self.events, ["a free", "b free", "small free", "tiny free"])
+        self.assertEqual(
+            self.events, ["a close", "b close", "small close", "tiny close", "b close"]
+        )
         self.engines["a"].freed()
         self.assertNoResult(closed)
         self.engines["small"].freed()
@@ -216,7 +273,9 @@ class SlotsTests(SynchronousTestCase):
         """
         self.bring_up(A, SMALL)
         self.successResultOf(self.slots.close(leave=True))
-        self.assertEqual(self.events, ["a leave", "b free", "small leave", "tiny free"])
+        self.assertEqual(
+            self.events, ["a leave", "b close", "small leave", "tiny close", "b close"]
+        )
 
     def test_describe(self) -> None:
         """
@@ -229,6 +288,7 @@ class SlotsTests(SynchronousTestCase):
                 (EXCLUSIVE, State.EMPTY.value),
                 ("small", State.READY.value),
                 ("tiny", State.EMPTY.value),
+                ("b/beside", State.EMPTY.value),
             ],
         )
 
@@ -238,3 +298,29 @@ class SlotsTests(SynchronousTestCase):
         """
         self.bring_up(A, SMALL)
         self.assertEqual([swap.incoming for swap in self.swaps], [A, SMALL])
+
+    def test_served_at_once(self) -> None:
+        """A model is served at once when it is there, nobody waits, and no
+        swap is under way."""
+        clock, a, b = Clock(), Residency("a"), Residency("b")
+        engines = {key: FakeEngine(key) for key in ("a", "b")}
+        slots = Slots(
+            engines,
+            {},
+            make_policy=lambda: Join(60.0),
+            memory=FakeMemory(SettleReport("settled", 0.5)),
+            private_memory=FakeMemory(),
+            clock=clock,
+            options=SlotOptions(),
+        )
+        slots.adopt()
+        self.assertFalse(slots.serves_at_once(a))
+        admitted = slots.acquire(a)
+        self.assertFalse(slots.serves_at_once(a))
+        engines["a"].started()
+        self.assertTrue(slots.serves_at_once(a))
+        self.assertFalse(slots.serves_at_once(b))
+        slots.bring_up(b).addErrback(lambda _: None)
+        self.assertFalse(slots.serves_at_once(a))
+        self.successResultOf(admitted).release()
+        self.assertFalse(slots.serves_at_once(a))

@@ -18,8 +18,8 @@ import ler
 from ler.engines.catalog import Catalog, Entry
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
 from ler.slot.slots import Slots
 from ler.test.http import Client, FakeAgent, Reply, open_site
 from ler.testing import FakeEngine, FakeMemory
@@ -90,8 +90,12 @@ class StatusCase(SynchronousTestCase):
         }
         memory = TellingMemory(SettleReport("settled", 0.5))
         self.slots = Slots(
-            self.engines,
-            self.exclusive,
+            {key: self.engines[key] for key in self.exclusive},
+            {
+                Residency(key): engine
+                for key, engine in self.engines.items()
+                if key not in self.exclusive
+            },
             make_policy=lambda: Join(60.0),
             memory=memory,
             private_memory=memory,

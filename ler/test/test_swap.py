@@ -132,7 +132,7 @@ class SwapperTests(SynchronousTestCase):
         self.swapper.begin(A, B, "request")
         freed = self.do(self.swapper.free())
         outgoing, incoming, release = self.memory.releases[0]
-        self.assertEqual((outgoing, incoming, release.stopped), ("a", "b", True))
+        self.assertEqual((outgoing, incoming, release.stopped), ("a", "b/large", True))
         self.assertEqual(self.engines["a"].events, ["a free"])
         self.assertNoResult(freed)
         self.engines["a"].freed()
@@ -191,7 +191,7 @@ class SwapperTests(SynchronousTestCase):
         self.memory.report = INSUFFICIENT
         self.swapper.begin(A, B, "request")
         error = self.failureResultOf(self.do(self.swapper.settle()), InsufficientMemory).value
-        self.assertEqual((error.engine, error.need, error.room), ("b", 3 << 30, 1 << 30))
+        self.assertEqual((error.engine, error.need, error.room), ("b/large", 3 << 30, 1 << 30))
         self.assertIn("(2 GiB are elsewhere)", error.message)
 
     def test_insufficient_without_figures(self) -> None:
@@ -220,10 +220,10 @@ class SwapperTests(SynchronousTestCase):
         self.swapper.begin(None, B, "request")
         started = self.do(self.swapper.start())
         self.assertEqual(self.engines["b"].events, ["b bring_up large"])
-        self.assertEqual(self.memory.events, ["starting b"])
+        self.assertEqual(self.memory.events, ["starting b/large"])
         self.engines["b"].started()
         self.successResultOf(started)
-        self.assertEqual(self.memory.events, ["starting b", "started b"])
+        self.assertEqual(self.memory.events, ["starting b/large", "started b/large"])
 
     def test_start_failed(self) -> None:
         """
@@ -233,7 +233,7 @@ class SwapperTests(SynchronousTestCase):
         started = self.do(self.swapper.start())
         self.engines["b"].start_failed(EngineStartFailed("exit status 1"))
         self.failureResultOf(started, EngineStartFailed)
-        self.assertEqual(self.memory.events, ["starting b"])
+        self.assertEqual(self.memory.events, ["starting b/large"])
 
     def test_abandoned(self) -> None:
         """
@@ -300,10 +300,10 @@ class SwapperTests(SynchronousTestCase):
 
     def test_shortfall(self) -> None:
         """
-        The memory is asked with the keys of both engines.
+        The memory is asked with the names of both.
         """
         self.assertIsNone(self.swapper.shortfall(None, B))
-        error = self.memory.short["b"] = InsufficientMemory("b", 2, 1)
+        error = self.memory.short["b/large"] = InsufficientMemory("b/large", 2, 1)
         self.assertIs(self.swapper.shortfall(A, B), error)
 
     def test_end(self) -> None:

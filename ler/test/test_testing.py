@@ -10,15 +10,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
-from ler.errors import EngineDied, EngineStartFailed, EngineStuck, InsufficientMemory
+from ler.errors import (
+    EngineDied,
+    EngineStartFailed,
+    EngineStuck,
+    EngineUnavailable,
+    InsufficientMemory,
+    Refused,
+)
 from ler.interfaces import (
     IEngine,
     IEngineWatcher,
     IHealthCheck,
     IMemory,
     IMemoryChannel,
+    IModelServer,
     IRelease,
+    IServiceUnit,
     IStateStore,
+    LoadedModel,
     Residency,
     SettleReport,
 )
@@ -28,7 +38,9 @@ from ler.testing import (
     FakeHealthCheck,
     FakeMemory,
     FakeMemoryChannel,
+    FakeModelServer,
     FakeRelease,
+    FakeServiceUnit,
     FakeStateStore,
 )
 
@@ -47,6 +59,8 @@ class InterfaceTests(SynchronousTestCase):
         fakes: list[tuple[type[Interface], object]] = [
             (IEngine, FakeEngine()),
             (IEngineWatcher, FakeEngineWatcher()),
+            (IModelServer, FakeModelServer()),
+            (IServiceUnit, FakeServiceUnit()),
             (IHealthCheck, FakeHealthCheck()),
             (IStateStore, FakeStateStore()),
             (IMemoryChannel, FakeMemoryChannel(lambda: 1)),
@@ -173,6 +187,17 @@ class FakeEngineTests(SynchronousTestCase):
         self.assertFalse(self.engine.running)
         self.assertEqual([watcher.lost for watcher in watchers], [[("a", reason)]] * 2)
 
+    def test_close(self) -> None:
+        """
+        The end is like a stop, and told apart from it.
+        """
+        self.engine.running = True
+        closing = self.engine.close()
+        self.assertNoResult(closing)
+        self.engine.freed()
+        self.successResultOf(closing)
+        self.assertEqual(self.engine.events, ["a close"])
+
     def test_leave(self) -> None:
         """
         Letting go is noted.
@@ -194,6 +219,153 @@ class FakeEngineTests(SynchronousTestCase):
         It tells whether it runs.
         """
         self.assertFalse(self.engine.describe()["process_running"])
+
+
+class FakeModelServerTests(SynchronousTestCase):
+    """
+    L{FakeModelServer} loads and unloads when the test says so.
+    """
+
+    large = LoadedModel("large", "large")
+
+    def setUp(self) -> None:
+        self.server = FakeModelServer(["large", "small"])
+
+    def holding(self) -> list[LoadedModel]:
+        """
+        @return: what the server says that it holds.
+        """
+        return self.successResultOf(self.server.loaded())
+
+    def test_load(self) -> None:
+        """
+        A load waits for the test, and what was loaded is held once.
+        """
+        for _ in range(2):
+            loading = self.server.load("large")
+            self.assertNoResult(loading)
+            self.server.load_ended()
+            self.successResultOf(loading)
+        self.assertEqual(self.holding(), [self.large])
+        self.assertEqual(self.server.events, ["load large", "load large"])
+
+    def test_load_fails(self) -> None:
+        """
+        A load can fail.
+        """
+        loading = self.server.load("large")
+        self.server.load_failed(EngineStartFailed("no such model"))
+        self.failureResultOf(loading, EngineStartFailed)
+        self.assertEqual(self.holding(), [])
+
+    def test_given_up(self) -> None:
+        """
+        A load that nobody waits for any more may go on.
+        """
+        loading = self.server.load("large")
+        loading.cancel()
+        self.failureResultOf(loading, CancelledError)
+        self.assertEqual(self.server.events, ["load large", "given up"])
+        self.server.load_ended()
+        self.assertEqual(self.holding(), [self.large])
+
+    def test_unload(self) -> None:
+        """
+        What is to go is there until the test says otherwise.
+        """
+        self.server.holding = [self.large, LoadedModel("small", "small-1")]
+        self.successResultOf(self.server.unload(self.server.holding[1]))
+        self.assertEqual(len(self.holding()), 2)
+        self.server.unloads_ended()
+        self.assertEqual(self.holding(), [self.large])
+        self.assertEqual(self.server.events, ["unload small-1"])
+
+    def test_prompt(self) -> None:
+        """
+        A prompt server loads and unloads at once.
+        """
+        server = FakeModelServer(prompt=True)
+        self.successResultOf(server.load("large"))
+        self.assertEqual(self.successResultOf(server.loaded()), [self.large])
+        self.successResultOf(server.unload(self.large))
+        self.assertEqual(self.successResultOf(server.loaded()), [])
+
+    def test_silent(self) -> None:
+        """
+        It may not be able to say what it holds.
+        """
+        self.server.silent = EngineUnavailable("it loads")
+        self.failureResultOf(self.server.loaded(), EngineUnavailable)
+
+    def test_down(self) -> None:
+        """
+        A server that is down answers nothing.
+        """
+        self.server.up = False
+        self.assertIs(self.successResultOf(self.server.is_up()), False)
+        for answer in (
+            self.server.loaded(),
+            self.server.load("large"),
+            self.server.unload(self.large),
+            self.server.list_models(),
+        ):
+            self.failureResultOf(answer, Refused)
+
+    def test_list(self) -> None:
+        """
+        It lists the models that the test gave it.
+        """
+        self.assertEqual(self.successResultOf(self.server.list_models()), ["large", "small"])
+
+    def test_nothing_pending(self) -> None:
+        """
+        A test that ends what is not pending is told.
+        """
+        self.assertRaises(AssertionError, self.server.load_ended)
+        self.assertRaises(AssertionError, self.server.load_failed, EngineDied("no"))
+
+
+class FakeServiceUnitTests(SynchronousTestCase):
+    """
+    L{FakeServiceUnit} does what it is told, unless the test says otherwise.
+    """
+
+    def setUp(self) -> None:
+        self.unit = FakeServiceUnit()
+
+    def state(self) -> str:
+        """
+        @return: what it says of itself.
+        """
+        return self.successResultOf(self.unit.state())
+
+    def test_start_and_stop(self) -> None:
+        """
+        It starts and stops at once.
+        """
+        self.assertEqual(self.state(), "inactive")
+        self.successResultOf(self.unit.start())
+        self.assertEqual(self.state(), "active")
+        self.successResultOf(self.unit.stop())
+        self.assertEqual(self.state(), "inactive")
+        self.assertEqual(self.unit.events, ["start", "stop"])
+
+    def test_broken(self) -> None:
+        """
+        A start can fail.
+        """
+        self.unit.broken = EngineStartFailed("exit status 1")
+        self.failureResultOf(self.unit.start(), EngineStartFailed)
+        self.assertEqual(self.state(), "failed")
+
+    def test_stuck(self) -> None:
+        """
+        A stop can fail.
+        """
+        unit = FakeServiceUnit(active=True)
+        unit.stuck = EngineStuck("it would not go")
+        self.failureResultOf(unit.stop(), EngineStuck)
+        self.assertEqual(self.successResultOf(unit.state()), "active")
 
 
 class FakeHealthCheckTests(SynchronousTestCase):

@@ -127,10 +127,11 @@ def _as_error(failure: Failure) -> RouterError:
 
 
 def admin_tree(
-    slots: Slots, catalog: Catalog, engines: Mapping[str, Residency], clock: IReactorTime
+    slots: Slots, catalog: Catalog, engines: Mapping[str, Residency | None], clock: IReactorTime
 ) -> Folder:
     """
-    @param engines: what to bring up for an engine that is named by its key.
+    @param engines: what to bring up for an engine that is named by its key;
+        L{None} where that is one of several models, which has to be named.
     @return: the resources under C{/admin}.
     """
     jobs = Jobs(clock)
@@ -209,7 +210,7 @@ def _document(request: Any) -> dict[str, Any]:
 
 
 def _target(
-    asked: Mapping[str, Any], catalog: Catalog, engines: Mapping[str, Residency]
+    asked: Mapping[str, Any], catalog: Catalog, engines: Mapping[str, Residency | None]
 ) -> Residency:
     name = asked.get("engine", asked.get("model"))
     if not isinstance(name, str) or not name.strip():
@@ -218,4 +219,7 @@ def _target(
         return catalog.resolve(name).residency
     if name not in engines:
         raise UnknownModel(f"there is no engine '{name[:100]}'; there are {', '.join(engines)}")
-    return engines[name]
+    target = engines[name]
+    if target is None:
+        raise BadRequest(f"engine {name} holds one of several models: name the 'model'")
+    return target

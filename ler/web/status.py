@@ -12,7 +12,7 @@ from typing import Any
 
 import ler
 from ler.engines.catalog import Catalog
-from ler.interfaces import IEngine, IMemory
+from ler.interfaces import IEngine, IMemory, Residency
 from ler.metrics import Metrics
 from ler.slot.slots import Slots
 from ler.upstream import Upstream
@@ -64,13 +64,12 @@ class Status:
         }
 
     def _engine(self, key: str) -> dict[str, Any]:
-        slot = self._slots.of(key)
         upstream = self._upstreams[key]
         return {
             "ready": self._slots.has_ready(key),
-            "slot": slot.name,
+            "slot": self._slots.of(Residency(key)).name,
             "base_url": self._engines[key].base_url,
-            "in_flight": slot.running[key],
+            "in_flight": self._slots.running(key),
             "waiting_for_connection": upstream.queued,
             **self._engines[key].describe(),
         }
@@ -128,7 +127,7 @@ def watch_gauges(metrics: Metrics, slots: Slots, upstreams: Mapping[str, Upstrea
         return {(key,): float(slots.has_ready(key)) for key in upstreams}
 
     def running() -> dict[tuple[str, ...], float]:
-        return {(key,): float(slots.of(key).running[key]) for key in upstreams}
+        return {(key,): float(slots.running(key)) for key in upstreams}
 
     def queued() -> dict[tuple[str, ...], float]:
         return {(key,): float(way.queued) for key, way in upstreams.items()}
