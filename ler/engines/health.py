@@ -13,31 +13,25 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConsumer, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from ler.engines.control import Control
+from ler.errors import Unreachable
 from ler.interfaces import IHealthCheck
-
-MAX_BODY = 1 << 20
-"""Bytes of an answer that are read."""
-
-SNIPPET = 120
-"""Characters of an answer that are shown."""
 
 MIN_PAUSE_S = 0.02
 MAX_PAUSE_S = 0.25
 SHARE = 20
-"""An engine is looked at again after a twentieth of the time that it took so
-far, within these bounds: so much of a start may be lost by looking late."""
+"""What is waited for is looked at again after a twentieth of the time that it
+took so far, within these bounds: so much may be lost by looking late."""
+
+COMPLETION = "completion"
+"""The expectation that is a request for one token."""
 
 OK, NOT_FOUND = 200, 404
 
@@ -46,6 +40,14 @@ class NotReady(Exception):
     """
     An engine was not ready in time; the text is what it said last.
     """
+
+
+def pause(elapsed: float) -> float:
+    """
+    @param elapsed: seconds that something is waited for already.
+    @return: seconds after which to look again.
+    """
+    return min(max(elapsed / SHARE, MIN_PAUSE_S), MAX_PAUSE_S)
 
 
 def until_ready(check: IHealthCheck, clock: IReactorTime, timeout: float) -> Deferred[None]:
@@ -65,8 +67,7 @@ def until_ready(check: IHealthCheck, clock: IReactorTime, timeout: float) -> Def
             if answer is None:
                 return
             last = answer
-            elapsed = clock.seconds() - began
-            await deferLater(clock, min(max(elapsed / SHARE, MIN_PAUSE_S), MAX_PAUSE_S))
+            await deferLater(clock, pause(clock.seconds() - began))
 
     def give_up(result: object, timeout: float) -> None:
         raise NotReady(last)
@@ -84,7 +85,7 @@ def mismatch(expectation: str, document: object) -> str | None:
     """
     if expectation.startswith("model:"):
         wanted = expectation[len("model:") :].strip()
-        if wanted in _model_ids(document):
+        if wanted in model_ids(document):
             return None
         return f"model {wanted} is not listed"
     key, _, value = (part.strip() for part in expectation.partition("=="))
@@ -102,7 +103,10 @@ def _texts(value: object) -> set[str]:
     return {str(value), value if isinstance(value, str) else json.dumps(value)}
 
 
-def _model_ids(document: object) -> Iterator[str]:
+def model_ids(document: object) -> Iterator[str]:
+    """
+    @return: the models in any of the lists that engines answer with.
+    """
     if isinstance(document, dict):
         lists = [document.get("data"), document.get("models")]
     else:
@@ -113,6 +117,52 @@ def _model_ids(document: object) -> Iterator[str]:
                 yield entry
             elif isinstance(entry, dict):
                 yield from (entry[name] for name in ("id", "model", "name") if name in entry)
+
+
+def look(control: Control, path: str, expectation: str, timeout: float) -> Deferred[str | None]:
+    """
+    Ask for C{path} once.
+
+    @param expectation: what the answer must show beside status 200; see
+        L{mismatch}.
+    @return: as L{IHealthCheck.check}.
+    """
+
+    async def ask() -> str | None:
+        reply = await control.ask("GET", path, timeout=timeout)
+        if reply.status != OK:
+            return str(reply)
+        return mismatch(expectation, reply.json) if expectation else None
+
+    return Deferred.fromCoroutine(ask()).addErrback(_complaint)
+
+
+def complete(control: Control, model: str | None, timeout: float) -> Deferred[str | None]:
+    """
+    Ask for a completion of one token.
+
+    @param model: the name under which the engine knows its model; without it,
+        the request names none.
+    @param timeout: seconds for each of the two routes, of which some engines
+        have only one.
+    @return: as L{IHealthCheck.check}.
+    """
+    common = {"max_tokens": 1, "stream": False} | ({} if model is None else {"model": model})
+
+    async def ask() -> str | None:
+        body = {**common, "messages": [{"role": "user", "content": "hi"}]}
+        reply = await control.ask("POST", "/v1/chat/completions", body=body, timeout=timeout)
+        if reply.status == NOT_FOUND:
+            body = {**common, "prompt": "hi"}
+            reply = await control.ask("POST", "/v1/completions", body=body, timeout=timeout)
+        return None if reply.status == OK else str(reply)
+
+    return Deferred.fromCoroutine(ask()).addErrback(_complaint)
+
+
+def _complaint(failure: Failure) -> str:
+    failure.trap(Unreachable)
+    return failure.getErrorMessage()
 
 
 @implementer(IHealthCheck)
@@ -144,149 +194,16 @@ class HTTPHealthCheck:
         @param model: the name under which the engine knows its model; without
             it, completions are asked for without a name.
         """
-        self._base_url = base_url
+        self._control = Control(base_url, agent, clock, headers)
         self._path = path
         self._expectation = expectation
-        self._client = HTTPClient(agent)
-        self._clock = clock
         self._timeout = timeout
-        self._headers = Headers()
-        for name, value in headers.items():
-            self._headers.addRawHeader(name, value)
-        self._model = {} if model is None else {"model": model}
+        self._model = model
 
     def check(self) -> Deferred[str | None]:
         """
         @see: L{IHealthCheck.check}
         """
-        completes = self._expectation == "completion"
-        asking = Deferred.fromCoroutine(self._complete() if completes else self._look())
-        asking.addErrback(_complaint)
-        asking.addTimeout(
-            self._timeout,
-            self._clock,
-            onTimeoutCancel=lambda *_: f"no answer within {self._timeout:g} s",
-        )
-        # A request that is cancelled fails in ways of its own, which must not
-        # pass for an answer.
-        cancelled = False
-
-        def cancel(_: object) -> None:
-            nonlocal cancelled
-            cancelled = True
-            asking.cancel()
-
-        answer: Deferred[str | None] = Deferred(cancel)
-        asking.addCallback(lambda result: None if cancelled else answer.callback(result))
-        return answer
-
-    async def _look(self) -> str | None:
-        status, body = await self._request("GET", self._path)
-        if status != OK:
-            return _refusal(status, body)
-        return mismatch(self._expectation, json.loads(body)) if self._expectation else None
-
-    async def _complete(self) -> str | None:
-        """
-        Some engines have only one of the two routes.
-        """
-        chat = {"messages": [{"role": "user", "content": "hi"}]}
-        status, body = await self._request("POST", "/v1/chat/completions", chat)
-        if status == NOT_FOUND:
-            status, body = await self._request("POST", "/v1/completions", {"prompt": "hi"})
-        return None if status == OK else _refusal(status, body)
-
-    async def _request(
-        self, method: str, path: str, question: dict[str, Any] | None = None
-    ) -> tuple[int, bytes]:
-        """
-        @return: status and body of the answer.
-        """
-        headers, data = self._headers, None
-        if question is not None:
-            document = {**self._model, **question, "max_tokens": 1, "stream": False}
-            headers = headers.copy()
-            headers.setRawHeaders("Content-Type", ["application/json"])
-            data = _Question(json.dumps(document).encode())
-        response = await self._client.request(
-            method,
-            self._base_url + path,
-            headers=headers.copy(),
-            data=data,
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=self._clock,
-        )
-        return response.code, await _read(response)
-
-
-@implementer(IBodyProducer)
-class _Question:
-    """
-    A short body, sent at once.
-    """
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """
-        Send it.
-        """
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """
-        It is too late for that.
-        """
-
-    resumeProducing = stopProducing = pauseProducing
-
-
-def _complaint(failure: Failure) -> str:
-    """
-    @return: what went wrong with a question; all of it is the engine's doing.
-    """
-    return failure.getErrorMessage() or type(failure.value).__name__
-
-
-def _refusal(status: int, body: bytes) -> str:
-    said = " ".join(body[: 4 * SNIPPET].decode("utf-8", "replace").split())[:SNIPPET]
-    return f"HTTP {status}: {said}" if said else f"HTTP {status}"
-
-
-def _read(response: IResponse) -> Deferred[bytes]:
-    body = _Body()
-    response.deliverBody(body)
-    return body.received
-
-
-class _Body(Protocol):
-    """
-    Receives a body, unless it is too large.
-    """
-
-    def __init__(self) -> None:
-        self.received: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._data = bytearray()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._data += data
-        if len(self._data) > MAX_BODY and not self.received.called:
-            self.received.errback(ValueError(f"an answer of more than {MAX_BODY} bytes"))
-            self._abort()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.received.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.received.callback(bytes(self._data))
-        else:
-            self.received.errback(reason)
-
-    def _abort(self) -> None:
-        producer: Any = self.transport
-        if producer is not None:
-            producer.stopProducing()
+        if self._expectation == COMPLETION:
+            return complete(self._control, self._model, self._timeout)
+        return look(self._control, self._path, self._expectation, self._timeout)

@@ -19,8 +19,8 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from ler.engines.control import MAX_BODY
 from ler.engines.health import (
-    MAX_BODY,
     HTTPHealthCheck,
     NotReady,
     mismatch,
