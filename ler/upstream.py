@@ -392,17 +392,25 @@ class EngineEndpoints:
         self._reactor = reactor
         self._timeout = timeout
 
-    def endpointForURI(self, uri: URI) -> HostnameEndpoint:
+    def endpointForURI(self, uri: URI) -> Any:
         """
         @see: L{IAgentEndpointFactory.endpointForURI}
         """
-        return HostnameEndpoint(
+        endpoint = HostnameEndpoint(
             self._reactor,
             uri.host,
             uri.port,
             timeout=self._timeout,
             attemptDelay=NEXT_ADDRESS_S,
         )
+        if uri.scheme != b"https":
+            return endpoint
+        # Imported where it is needed: a box without remote engines needs no TLS.
+        from twisted.internet.endpoints import wrapClientTLS
+        from twisted.web.client import BrowserLikePolicyForHTTPS
+
+        policy = BrowserLikePolicyForHTTPS()
+        return wrapClientTLS(policy.creatorForNetloc(uri.host, uri.port), endpoint)
 
 
 def engine_agent(reactor: Any, connect_timeout: float, idle: int) -> Agent:

@@ -66,6 +66,12 @@ class FormerEngine:
         """
         return succeed(None) if self._process is None else self._process.stop()
 
+    def close(self) -> Deferred[None]:
+        """
+        @see: L{IEngine.close}
+        """
+        return self.free()
+
     def leave(self) -> Deferred[None]:
         """
         @see: L{IEngine.leave}

@@ -11,39 +11,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from ler.config.model import GenericProcess
+from ler.engines.control import Control
 from ler.engines.guardian import Spec
-from ler.engines.health import HTTPHealthCheck, NotReady, until_ready
+from ler.engines.health import OK, HTTPHealthCheck, NotReady, until_ready
 from ler.engines.identity import ProcessTable, engine_environ, process_table
 from ler.engines.launch import launch
+from ler.engines.listing import listed
 from ler.engines.output import Output, lacks_memory, tail
 from ler.engines.port import Port
 from ler.engines.process import Ending, GuardedProcess, Threads
 from ler.engines.records import Record, Records
 from ler.engines.reown import reown
-from ler.errors import EngineDied, EngineStartFailed, EngineStartTimeout, EngineStuck
-from ler.interfaces import IEngine, IEngineWatcher, IStateStore, Residency
+from ler.engines.sleep import Sleeper, why_not
+from ler.errors import EngineDied, EngineStartFailed, EngineStartTimeout, Unreachable
+from ler.interfaces import IEngine, IEngineWatcher, IModelLister, IStateStore, Residency
 
 LAST_LINES = 5
 LAST_WIDTH = 200
 """Lines of output that an error shows, and characters of each."""
 
-CLOSE_S = 5.0
-CLOSE_PAUSE_S = 0.05
-"""How long a port may stay open when all who held it are gone, and how often
-to look."""
-
 ADOPT_PROBES = 2
 """How many probes an engine that an earlier router left may need to answer."""
 
 
-@implementer(IEngine)
+@implementer(IEngine, IModelLister)
 class GenericProcessEngine:
     """
     One configured C{generic_process}.
@@ -63,19 +60,21 @@ class GenericProcessEngine:
         environ: Mapping[str, str],
         threads: Threads,
         model_name: str | None = None,
+        unified: bool = False,
         table: ProcessTable | None = None,
     ) -> None:
         """
         @param reactor: an C{IReactorProcess}, C{IReactorTime}, C{IReactorTCP}
             and C{IReactorFDSet}.
-        @param agent: for readiness checks, of which one connection is kept warm.
+        @param agent: for our own questions, with one connection kept warm.
         @param store: where guardians are recorded.
         @param state_dir: the router's state folder.
         @param instance: what tells this router's processes from another's; the
             same after a restart.
         @param environ: the router's own environment.
         @param model_name: the name that the engine has for its model, for the
-            C{completion} check.
+            completions that we ask for.
+        @param unified: whether the GPU shares the memory of the host.
         """
         self.key = config.key
         self.base_url = config.base_url.rstrip("/")
@@ -99,6 +98,10 @@ class GenericProcessEngine:
             headers=config.control_headers,
             model=model_name,
         )
+        self._control = Control(self.base_url, agent, reactor, config.control_headers)
+        self._sleeper = self._make_sleeper(model_name, unified)
+        self._asleep = False
+        self._dozing = DeferredLock()
         self._watchers: list[IEngineWatcher] = []
         self._process: GuardedProcess | None = None
         self._starting: Deferred[None] | None = None
@@ -107,6 +110,20 @@ class GenericProcessEngine:
         self._has_port = False
         self._taken_back = False
         self._looking = DeferredLock()
+
+    def _make_sleeper(self, model: str | None, unified: bool) -> Sleeper | None:
+        config = self._config
+        if config.on_free != "sleep":
+            return None
+        reason = why_not(config.sleep_level, unified)
+        if reason is not None:
+            self._log.warn(
+                "engine {key} will be stopped instead of sleeping: {reason}",
+                key=self.key,
+                reason=reason,
+            )
+            return None
+        return Sleeper(self.key, self._control, config.sleep_level, config.start_timeout_s, model)
 
     # IEngine
 
@@ -129,6 +146,12 @@ class GenericProcessEngine:
         """
         return Deferred.fromCoroutine(self._free())
 
+    def close(self) -> Deferred[None]:
+        """
+        @see: L{IEngine.close}
+        """
+        return Deferred.fromCoroutine(self._close())
+
     def leave(self) -> Deferred[None]:
         """
         @see: L{IEngine.leave}
@@ -149,11 +172,13 @@ class GenericProcessEngine:
         """
         self._watchers.append(watcher)
 
-    def alive(self) -> bool:
+    def alive(self) -> bool | None:
         """
         @see: L{IEngine.alive}
+        @return: L{None} also while it sleeps: its processes are there, and
+            hold next to nothing.
         """
-        return self._process is not None
+        return None if self._asleep else self._process is not None
 
     def describe(self) -> dict[str, Any]:
         """
@@ -163,18 +188,39 @@ class GenericProcessEngine:
         return {
             "type": "generic_process",
             "base_url": self.base_url,
-            "process_running": self.alive(),
+            "process_running": self._process is not None,
+            "asleep": self._asleep,
             "pid": None if self._process is None else self._process.pid,
             "uptime_s": None if since is None else self._reactor.seconds() - since,
             "exit": None if self._ending is None else str(self._ending),
             "last_lines": list(self._output.lines()),
         }
 
+    # IModelLister
+
+    def list_models(self) -> Deferred[list[str] | None]:
+        """
+        @see: L{IModelLister.list_models}
+        """
+        return Deferred.fromCoroutine(self._list_models())
+
+    async def _list_models(self) -> list[str] | None:
+        if self._ready_since is None:
+            return None
+        timeout = self._config.ready_timeout_s
+        try:
+            reply = await self._control.ask("GET", "/v1/models", timeout=timeout)
+        except Unreachable:
+            return None
+        return listed(reply.json) if reply.status == OK else None
+
     # Up.
 
     async def _bring_up(self) -> None:
-        assert self._process is None, "it was not freed"
         try:
+            if await self._wakes():
+                return
+            assert self._process is None, "it was not freed"
             if await self._port.is_open():
                 raise EngineStartFailed(
                     f"engine {self.key} cannot start: {await self._port.holder()} listens on "
@@ -186,6 +232,22 @@ class GenericProcessEngine:
             if self._starting is None:
                 raise EngineStartFailed(f"the start of engine {self.key} was abandoned") from None
             raise
+
+    async def _wakes(self) -> bool:
+        """
+        @return: whether it slept, and can answer now.  If not, nothing is left
+            of it.
+        """
+        if self._sleeper is None:
+            return False
+        process = self._process
+        if self._asleep and process is not None:
+            self._asleep = False
+            if await self._sleeper.wake() and process.ending is None:
+                self._is_ready("awake")
+                return True
+        await self._end()
+        return False
 
     def _launch(self) -> GuardedProcess:
         self._output.forget()
@@ -247,8 +309,11 @@ class GenericProcessEngine:
             failed = EngineStartFailed(self._story(f"{process.ending} before it was ready"))
             failed.lacked_memory = lacks_memory(self._output.lines())
             raise failed
+        self._is_ready("ready")
+
+    def _is_ready(self, word: str) -> None:
         self._ready_since = self._reactor.seconds()
-        self._log.info("engine {key} is ready", key=self.key)
+        self._log.info("engine {key} is {word}", key=self.key, word=word)
 
     def _story(self, what: str) -> str:
         """
@@ -294,6 +359,7 @@ class GenericProcessEngine:
         self._ending = ending
         self._log.info("engine {key} {ending}", key=self.key, ending=str(ending))
         was_ready, self._ready_since = self._ready_since is not None, None
+        self._asleep = False
         if log is not None:
             self._output.remember(await self._threads(tail, log))
         if was_ready:
@@ -309,32 +375,58 @@ class GenericProcessEngine:
     # Down.
 
     async def _free(self) -> None:
-        self._ready_since = None
+        was_ready = self._retire()
+        if self._sleeper is not None:
+            # Who frees it again meanwhile waits, and does not stop it.
+            async with self._dozing:
+                if was_ready:
+                    await self._fall_asleep(self._sleeper)
+                if self._asleep:
+                    return
+        await self._end()
+
+    async def _close(self) -> None:
+        self._sleeper = None
+        self._retire()
+        await self._end()
+
+    def _retire(self) -> bool:
+        """
+        It shall serve no more: a start that is under way is abandoned.
+
+        @return: whether it did serve.
+        """
+        was_ready, self._ready_since = self._ready_since is not None, None
         starting, self._starting = self._starting, None
         if starting is not None:
             starting.cancel()
+        return was_ready
+
+    async def _fall_asleep(self, sleeper: Sleeper) -> None:
+        process = self._process
+        assert process is not None
+        # It may have ended since it said so, or be ended for good.
+        if await sleeper.sleep() and process.ending is None and self._sleeper is not None:
+            self._asleep = True
+            self._log.info("engine {key} sleeps", key=self.key)
+
+    async def _end(self) -> None:
+        """
+        Stop it wholly.
+        """
+        self._asleep = False
         if self._process is not None:
             await self._process.stop()
         if self._has_port:
-            await self._port_closed()
+            await self._port.closed(f"every process of engine {self.key} is gone")
             self._has_port = False
-
-    async def _port_closed(self) -> None:
-        give_up = self._reactor.seconds() + CLOSE_S
-        while await self._port.is_open():
-            if self._reactor.seconds() >= give_up:
-                raise EngineStuck(
-                    f"every process of engine {self.key} is gone, but "
-                    f"{await self._port.holder()} listens on {self._port}; stop it by hand"
-                )
-            await deferLater(self._reactor, CLOSE_PAUSE_S)
 
     async def _leave(self) -> None:
         process = self._process if self._ready_since is not None else None
         if process is not None and await process.leave():
             self._log.info("engine {key} is left running", key=self.key)
         else:
-            await self._free()
+            await self._close()
 
     # Back.
 

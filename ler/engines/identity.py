@@ -26,7 +26,9 @@ MARKER = "ENGINE_ROUTER_INSTANCE"
 SERVICE_VARIABLES = frozenset(
     {"INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "SYSTEMD_EXEC_PID"}
 )
-SERVICE_PREFIXES = ("LISTEN_", "WATCHDOG_")
+NOT_INHERITED = ("LISTEN_", "WATCHDOG_", "LLAMA_ARG_")
+"""Prefixes of variables that talk to the router itself, or would change every
+llama-server behind the back of its command line."""
 
 
 def engine_environ(
@@ -37,12 +39,13 @@ def engine_environ(
     @param extra: what the configuration adds to it.
     @param marker: the value of L{MARKER}.
     @return: the environment of an engine: without the variables by which a
-        service manager talks to the router.
+        service manager talks to the router, and without options for engines
+        that the configuration does not name.
     """
     environ = {
         name: value
         for name, value in own.items()
-        if name not in SERVICE_VARIABLES and not name.startswith(SERVICE_PREFIXES)
+        if name not in SERVICE_VARIABLES and not name.startswith(NOT_INHERITED)
     }
     environ.update(extra)
     environ[MARKER] = marker

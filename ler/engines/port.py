@@ -13,11 +13,18 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 
 from ler.engines.process import Threads
+from ler.errors import EngineStuck
 
 KNOCK_S = 2.0
 """A local port that does not answer within this time is none of ours."""
+
+CLOSE_S = 5.0
+CLOSE_PAUSE_S = 0.05
+"""How long a port may stay open when all who held it are gone, and how often
+to look."""
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -29,7 +36,7 @@ class Port:
 
     def __init__(self, base_url: str, reactor: Any, threads: Threads) -> None:
         """
-        @param reactor: an C{IReactorTCP}.
+        @param reactor: an C{IReactorTCP} and C{IReactorTime}.
         """
         parts = urlsplit(base_url)
         self._host = parts.hostname or LOOPBACK[0]
@@ -60,6 +67,22 @@ class Port:
                 raise CancelledError() from None
             return True
         return False
+
+    async def closed(self, after: str) -> None:
+        """
+        Wait until nobody accepts connections.
+
+        @param after: what has happened, for the complaint.
+        @raise EngineStuck: when somebody does for longer than a kernel takes
+            to close a port.
+        """
+        give_up = self._reactor.seconds() + CLOSE_S
+        while await self.is_open():
+            if self._reactor.seconds() >= give_up:
+                raise EngineStuck(
+                    f"{after}, but {await self.holder()} listens on {self}; stop it by hand"
+                )
+            await deferLater(self._reactor, CLOSE_PAUSE_S)
 
     def holder(self) -> Deferred[str]:
         """

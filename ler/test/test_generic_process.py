@@ -22,7 +22,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ler.config.model import GenericProcess
-from ler.engines.generic_process import CLOSE_S, GenericProcessEngine, signal_number
+from ler.engines.generic_process import GenericProcessEngine, signal_number
+from ler.engines.port import CLOSE_S
 from ler.engines.records import SECTION
 from ler.errors import (
     EngineDied,
@@ -31,7 +32,7 @@ from ler.errors import (
     EngineStuck,
     RouterError,
 )
-from ler.interfaces import IEngine, Residency
+from ler.interfaces import IEngine, IModelLister, Residency
 from ler.test.fakeprocess import (
     FakeGuardian,
     FakeProcessReactor,
@@ -39,6 +40,7 @@ from ler.test.fakeprocess import (
     environment,
     no_threads,
 )
+from ler.test.played_server import PlayedServer
 from ler.testing import FakeEngineWatcher, FakeStateStore
 
 
@@ -74,7 +76,7 @@ class EngineCase(SynchronousTestCase):
         Make an engine and the world around it.
         """
         self.reactor = FakeProcessReactor()
-        self.agent = FakeAgent()
+        self.agent: Any = FakeAgent()
         self.store = FakeStateStore()
         self.table = FakeTable()
         self.table.add(os.getpid(), "i:a")
@@ -89,7 +91,7 @@ class EngineCase(SynchronousTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
         self.assertEqual([], self.reactor.getReaders())
 
-    def make(self, **settings: Any) -> GenericProcessEngine:
+    def make(self, *, unified: bool = False, **settings: Any) -> GenericProcessEngine:
         """
         @return: an engine with changed settings.
         """
@@ -108,6 +110,8 @@ class EngineCase(SynchronousTestCase):
             instance="i",
             environ={"PATH": "/bin", "NOTIFY_SOCKET": "/run/x"},
             threads=no_threads,
+            model_name="m",
+            unified=unified,
             table=self.table,
         )
         engine.watch(self.watcher)
@@ -466,6 +470,355 @@ class FreeTests(EngineCase):
         self.successResultOf(self.engine.free())
 
 
+class CloseTests(EngineCase):
+    """
+    L{GenericProcessEngine.close}
+    """
+
+    def test_close(self) -> None:
+        """
+        It is closed when it is gone.
+        """
+        self.bring_up()
+        closed = self.engine.close()
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.assertNoResult(closed)
+        self.port_closed()
+        self.successResultOf(closed)
+        self.successResultOf(self.engine.close())
+
+    def test_pending_start(self) -> None:
+        """
+        A start that is under way is abandoned.
+        """
+        starting = self.engine.bring_up(None)
+        self.port_closed()
+        closed = self.engine.close()
+        self.message(starting, EngineStartFailed)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(closed)
+
+
+class SleepTests(EngineCase):
+    """
+    An engine that gives its memory back by sleeping.
+    """
+
+    def setUp(self) -> None:
+        """
+        Play its server, too.
+        """
+        super().setUp()
+        self.server = PlayedServer("http://127.0.0.1:8000")
+        self.agent = self.server.agent
+        self.engine = self.make(on_free="sleep")
+
+    def tearDown(self) -> None:
+        """
+        Nothing is left unanswered.
+        """
+        super().tearDown()
+        self.server.is_quiet()
+
+    def bring_up(self) -> None:
+        """
+        Have the engine running and ready.
+        """
+        starting = self.engine.bring_up(None)
+        self.launched(starting)
+
+    def launched(self, starting: Deferred[None]) -> None:
+        """
+        The start launches a process, which is soon ready.
+        """
+        self.port_closed()
+        self.guardian.reports("pid 42")
+        self.server.answer("GET /health")
+        self.successResultOf(starting)
+
+    def falls_asleep(self) -> None:
+        """
+        The server does as it is told.
+        """
+        self.server.answer("POST /sleep?level=1&mode=abort")
+        self.server.answer("GET /is_sleeping", {"is_sleeping": True})
+
+    def asleep(self) -> None:
+        """
+        Have the engine sleeping.
+        """
+        self.bring_up()
+        freed = self.engine.free()
+        self.falls_asleep()
+        self.successResultOf(freed)
+
+    def test_free(self) -> None:
+        """
+        It is freed when it sleeps, and then holds nothing, though its process
+        is there.
+        """
+        self.bring_up()
+        freed = self.engine.free()
+        self.assertNoResult(freed)
+        self.assertTrue(self.engine.alive())
+        self.falls_asleep()
+        self.successResultOf(freed)
+        self.assertEqual([], self.guardian.orders)
+        self.assertIsNone(self.engine.alive())
+        described = self.engine.describe()
+        self.assertEqual((True, True), (described["process_running"], described["asleep"]))
+        self.assertEqual((), self.successResultOf(self.engine.loaded()))
+        self.successResultOf(self.engine.free())
+
+    def test_free_together(self) -> None:
+        """
+        All who free it are told when it sleeps.
+        """
+        self.bring_up()
+        freed = [self.engine.free(), self.engine.free()]
+        self.server.is_asked("POST /sleep?level=1&mode=abort")
+        self.assertNoResult(freed[1])
+        self.falls_asleep()
+        for one in freed:
+            self.successResultOf(one)
+        self.assertEqual([], self.guardian.orders)
+
+    def test_insomnia(self) -> None:
+        """
+        An engine that does not fall asleep is stopped.
+        """
+        self.bring_up()
+        freed = self.engine.free()
+        self.server.answer("POST /sleep?level=1&mode=abort", status=404)
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(freed)
+        self.assertIs(False, self.engine.alive())
+
+    def test_dies_of_it(self) -> None:
+        """
+        An engine that ends when it is told to sleep is as good as stopped, and
+        not lost.
+        """
+        self.bring_up()
+        freed = self.engine.free()
+        self.server.answer("POST /sleep?level=1&mode=abort")
+        self.vanish()
+        self.server.answer("GET /is_sleeping", {"is_sleeping": True})
+        self.port_closed()
+        self.successResultOf(freed)
+        self.assertIs(False, self.engine.alive())
+        self.assertEqual([], self.watcher.lost)
+
+    def test_cancelled(self) -> None:
+        """
+        When nobody waits for it to sleep, the next who frees it stops it.
+        """
+        self.bring_up()
+        freed = self.engine.free()
+        freed.cancel()
+        self.failureResultOf(freed, CancelledError)
+        self.server.is_given_up("POST /sleep?level=1&mode=abort")
+        again = self.engine.free()
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(again)
+
+    def test_not_ready(self) -> None:
+        """
+        An engine that is not ready yet is stopped.
+        """
+        starting = self.engine.bring_up(None)
+        self.port_closed()
+        self.server.answer("GET /health", status=503)
+        freed = self.engine.free()
+        self.message(starting, EngineStartFailed)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(freed)
+
+    def test_wakes(self) -> None:
+        """
+        It is brought up by waking, and can sleep again.
+        """
+        self.asleep()
+        starting = self.engine.bring_up(None)
+        self.server.answer("POST /wake_up")
+        self.server.answer("GET /is_sleeping", {"is_sleeping": False})
+        self.assertNoResult(starting)
+        self.assertEqual("m", self.server.answer("POST /v1/chat/completions")["model"])
+        self.successResultOf(starting)
+        self.assertEqual(1, len(self.reactor.guardians))
+        self.assertTrue(self.engine.alive())
+        self.assertEqual((Residency("a"),), self.successResultOf(self.engine.loaded()))
+        freed = self.engine.free()
+        self.falls_asleep()
+        self.successResultOf(freed)
+
+    def test_lost_again(self) -> None:
+        """
+        An engine that woke can be lost like any other.
+        """
+        self.test_wakes()
+        starting = self.engine.bring_up(None)
+        self.server.answer("POST /wake_up")
+        self.server.answer("GET /is_sleeping", {"is_sleeping": False})
+        self.server.answer("POST /v1/chat/completions")
+        self.successResultOf(starting)
+        self.vanish()
+        self.assertEqual(["a"], [key for key, _ in self.watcher.lost])
+
+    def test_does_not_wake(self) -> None:
+        """
+        An engine that does not wake is stopped wholly, and started anew.
+        """
+        self.asleep()
+        starting = self.engine.bring_up(None)
+        self.server.answer("POST /wake_up", status=500)
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.launched(starting)
+        self.assertEqual(2, len(self.reactor.guardians))
+
+    def test_abandoned_waking(self) -> None:
+        """
+        Waking that is abandoned leaves something to stop.
+        """
+        self.asleep()
+        starting = self.engine.bring_up(None)
+        freed = self.engine.free()
+        self.message(starting, EngineStartFailed)
+        self.server.is_given_up("POST /wake_up")
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(freed)
+
+    def test_dies_asleep(self) -> None:
+        """
+        The end of an engine that sleeps is noticed; nobody has lost it, and it
+        is started anew.
+        """
+        self.asleep()
+        self.guardian.reports("exited 1")
+        self.reactor.advance(0)
+        self.assertTrue(self.engine.alive())
+        self.assertEqual("exited with code 1", self.engine.describe()["exit"])
+        self.assertEqual([], self.watcher.lost)
+        starting = self.engine.bring_up(None)
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.guardian.exits()
+        self.port_closed()
+        self.launched(starting)
+
+    def test_close(self) -> None:
+        """
+        When the router goes, it does not sleep on.
+        """
+        self.asleep()
+        closed = self.engine.close()
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(closed)
+
+    def test_close_meanwhile(self) -> None:
+        """
+        One that is closed while it falls asleep is stopped all the same.
+        """
+        self.bring_up()
+        freed, closed = self.engine.free(), self.engine.close()
+        self.falls_asleep()
+        self.assertEqual({"stop"}, set(self.guardian.orders))
+        self.assertNoResult(freed)
+        self.vanish()
+        self.port_closed()
+        self.port_closed()
+        self.successResultOf(freed)
+        self.successResultOf(closed)
+
+    def test_leave(self) -> None:
+        """
+        An engine that sleeps is of no use to the next router.
+        """
+        self.asleep()
+        left = self.engine.leave()
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(left)
+
+    def test_unified(self) -> None:
+        """
+        Where host and GPU share their memory, level 1 gives nothing back: the
+        engine is stopped.
+        """
+        self.engine = self.make(on_free="sleep", unified=True)
+        self.bring_up()
+        freed = self.engine.free()
+        self.assertEqual(["stop"], self.guardian.orders)
+        self.vanish()
+        self.port_closed()
+        self.successResultOf(freed)
+
+
+class ListModelsTests(EngineCase):
+    """
+    L{GenericProcessEngine.list_models}
+    """
+
+    def setUp(self) -> None:
+        """
+        Have the engine running, and play its server.
+        """
+        super().setUp()
+        self.server = PlayedServer("http://127.0.0.1:8000")
+        self.agent = self.server.agent
+        self.engine = self.make()
+        starting = self.engine.bring_up(None)
+        self.port_closed()
+        self.server.answer("GET /health")
+        self.successResultOf(starting)
+
+    def test_interface(self) -> None:
+        """
+        It is a lister.
+        """
+        verifyObject(IModelLister, self.engine)
+
+    def test_models(self) -> None:
+        """
+        It tells the ids that its server lists.
+        """
+        models = self.engine.list_models()
+        self.server.answer("GET /v1/models", {"data": [{"id": "a", "name": "An A"}, {"id": "b"}]})
+        self.assertEqual(["a", "b"], self.successResultOf(models))
+
+    def test_unusable(self) -> None:
+        """
+        An answer that is no list, or none in time, tells nothing.
+        """
+        for document, status in [({"data": []}, 404), ({"models": []}, 200), ([], 200)]:
+            models = self.engine.list_models()
+            self.server.answer("GET /v1/models", document, status)
+            self.assertIsNone(self.successResultOf(models))
+        models = self.engine.list_models()
+        self.reactor.advance(5)
+        self.assertIsNone(self.successResultOf(models))
+
+    def test_down(self) -> None:
+        """
+        It is not asked when it does not run.
+        """
+        self.vanish()
+        self.assertIsNone(self.successResultOf(self.engine.list_models()))
+        self.server.is_quiet()
+
+
 class LossTests(EngineCase):
     """
     An engine that ends by itself.
@@ -535,6 +888,7 @@ class DescribeTests(EngineCase):
                 "type": "generic_process",
                 "base_url": "http://127.0.0.1:8000",
                 "process_running": False,
+                "asleep": False,
                 "pid": None,
                 "uptime_s": None,
                 "exit": None,
