@@ -12,7 +12,8 @@ import os
 import resource
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,22 +28,24 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from ler.config import Config, ConfigError, json_schema, load
-from ler.engines.catalog import Catalog, Entry
+from ler.engines.catalog import build_catalog
 from ler.engines.former import FormerEngine
-from ler.engines.generic_process import GenericProcessEngine
+from ler.engines.homes import needs_of, preloaded, private_engines, whole_engines
+from ler.engines.listing import Listing
+from ler.engines.making import Surroundings, make_engine
 from ler.engines.records import Records
-from ler.errors import GIB, EngineStartFailed
-from ler.interfaces import IStateStore, Residency, SettleReport
+from ler.errors import EngineStartFailed
+from ler.interfaces import IModelLister, IStateStore, Residency, SettleReport
 from ler.logs import LogFileService
 from ler.memory.hidden import HiddenMemory
 from ler.memory.memory import Memory
 from ler.memory.probes import machine_channels
+from ler.memory.unified import is_unified
 from ler.memory.unwatched import UnwatchedMemory
 from ler.metrics import Metrics
+from ler.slot.options import SlotOptions
 from ler.slot.policy import make_policy
-from ler.slot.slot import SlotOptions
 from ler.slot.slots import Slots
-from ler.slot.states import State
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateFile, StateLocked
 from ler.upstream import Upstream, engine_agent
@@ -129,7 +132,7 @@ class Router(MultiService):
         self._environ = environ
         self._reactor = reactor
         self._state = StateDirectory(config.state_dir)
-        self._slots: Slots | None = None
+        self._parts: Parts | None = None
         self._listening: Any = None
         if config.log_file is not None:
             LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
@@ -151,10 +154,12 @@ class Router(MultiService):
     def _open(self) -> None:
         self._state.lock()
         path = self._config.state_file or os.path.join(self._state.path, "state.json")
-        self._slots, site = build(
+        parts = self._parts = build(
             self._config, self._environ, self._reactor, StateFile(path), self._state
         )
-        self._listening = listening_service(endpoint(self._config), site, reactor=self._reactor)
+        self._listening = listening_service(
+            endpoint(self._config), parts.site, reactor=self._reactor
+        )
         self._listening.setServiceParent(self)
         super().privilegedStartService()
 
@@ -163,11 +168,13 @@ class Router(MultiService):
         Look at what runs already, now that clients can come and wait.
         """
         super().startService()
-        assert self._slots is not None
+        assert self._parts is not None
         self._log.info(
             "engine-router on http://{host}:{port}", host=self._config.host, port=self._config.port
         )
-        self._slots.adopt()
+        self._parts.slots.adopt()
+        self._parts.slots.preload(self._parts.preload)
+        self._parts.listing.start()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -178,12 +185,27 @@ class Router(MultiService):
     async def _stop(self) -> None:
         if self._listening is not None:
             await self._listening.disownServiceParent()
-        if self._slots is not None:
-            await self._slots.close(leave=self._config.on_exit == "leave")
+        if self._parts is not None:
+            self._parts.listing.stop()
+            await self._parts.slots.close(leave=self._config.on_exit == "leave")
         self._state.unlock()
         stopped = super().stopService()
         if isinstance(stopped, Deferred):
             await stopped
+
+
+@dataclass(frozen=True)
+class Parts:
+    """
+    What a router consists of.
+
+    @ivar preload: what is to be brought up first.
+    """
+
+    slots: Slots
+    site: RouterSite
+    listing: Listing
+    preload: Sequence[Residency]
 
 
 def build(
@@ -192,32 +214,29 @@ def build(
     reactor: Any,
     store: IStateStore,
     state: StateDirectory,
-) -> tuple[Slots, RouterSite]:
+) -> Parts:
     """
     Put the parts together.
-
-    @return: the slots, and the site that serves them.
     """
     configured = {key: engine for key, engine in config.engines.items() if engine.enabled}
     catalog = build_catalog(config)
     metrics = Metrics(CollectorRegistry())
     threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-    # Apart from the rest: whoever loses that still knows whose the engines are.
-    instance = instance_of(StateFile(os.path.join(state.path, "instance.json")))
-
+    surroundings = Surroundings(
+        reactor,
+        store,
+        state.path,
+        # Apart from the rest: whoever loses that still knows whose the engines are.
+        instance_of(StateFile(os.path.join(state.path, "instance.json"))),
+        environ,
+        threads,
+        is_unified(),
+    )
     engines = {
-        key: GenericProcessEngine(
+        key: make_engine(
             engine,
-            reactor=reactor,
-            agent=engine_agent(reactor, engine.ready_timeout_s, idle=1),
-            store=store,
-            state_dir=state.path,
-            instance=instance,
-            environ=environ,
-            threads=threads,
-            model_name=next(
-                (entry.upstream_name for entry in catalog.entries() if entry.engine == key), None
-            ),
+            [entry.upstream_name for entry in catalog.entries() if entry.engine == key],
+            surroundings,
         )
         for key, engine in configured.items()
     }
@@ -230,19 +249,33 @@ def build(
         machine_channels(free_too="drop_cache" in config.memory_assist),
         reactor,
         store,
-        needs={
-            key: int(engine.memory * GIB)
-            for key, engine in configured.items()
-            if engine.memory is not None
-        },
+        needs=needs_of(config, catalog),
         sizing={key: engine.sizing for key, engine in configured.items()},
         timeout=config.swap_memory_settle_timeout_s,
         assist=HiddenMemory(config.memory_assist, threads),
         observe=partial(count_settle, metrics),
     )
+    listing = Listing(
+        catalog,
+        {
+            key: IModelLister(engine)
+            for key, engine in engines.items()
+            if configured[key].discover_models and IModelLister.providedBy(engine)
+        },
+        store=store,
+        clock=reactor,
+        interval=config.discover.refresh_interval_s,
+        keep=config.discover.state_ttl_s,
+    )
+
+    def swapped(swap: Swap) -> None:
+        count_swap(metrics, swap)
+        if swap.incoming is not None and swap.error is None:
+            listing.came_up(swap.incoming.engine)
+
     slots = Slots(
-        {**engines, **former},
-        [*(key for key, engine in configured.items() if engine.exclusive), *former],
+        {**{key: engines[key] for key in configured if configured[key].exclusive}, **former},
+        private_engines(config, engines, catalog),
         make_policy=lambda: make_policy(config.scheduler.policy, config.scheduler.max_wait_s),
         memory=memory,
         private_memory=UnwatchedMemory(),
@@ -252,8 +285,14 @@ def build(
             orphan_grace=config.orphan_start_grace_s,
             max_queue=config.scheduler.max_queue,
             restore=config.on_start_failure == "restore",
+            idle_unload={
+                key: engine.idle_unload_s
+                for key, engine in configured.items()
+                if engine.idle_unload_s is not None
+            },
+            pinned=[key for key, engine in configured.items() if engine.pin],
         ),
-        swapped=partial(count_swap, metrics),
+        swapped=swapped,
     )
     upstreams = {
         key: Upstream(
@@ -281,15 +320,17 @@ def build(
         relay,
         control_paths={path for engine in configured.values() for path in engine.control_paths},
         upstream_headers={key: engine.upstream_headers for key, engine in configured.items()},
-        is_resident=partial(is_served_at_once, slots),
+        is_resident=slots.serves_at_once,
         guarded=bool(config.api_keys),
         max_json_depth=config.max_json_depth,
     )
     watch_gauges(metrics, slots, upstreams)
     root = Folder(
         {
-            "v1": V1(model_listing(catalog), routes),
-            "admin": admin_tree(slots, catalog, {key: Residency(key) for key in engines}, reactor),
+            "v1": V1(
+                model_listing(catalog, lambda model: slots.of(model).resident == model), routes
+            ),
+            "admin": admin_tree(slots, catalog, whole_engines(config, catalog), reactor),
             **status_endpoints(Status(slots, engines, upstreams, catalog, memory), metrics),
         }
     )
@@ -301,32 +342,8 @@ def build(
         max_body_mb=config.max_body_mb,
         max_upload_mb=config.max_upload_mb,
     )
-    return slots, RouterSite(root, gate, state.spool, reactor)
-
-
-def build_catalog(config: Config) -> Catalog:
-    """
-    @return: the models of the enabled engines: those that are listed, then
-        the further ids that engines serve.
-    """
-    listed = [
-        Entry(
-            id=model.id,
-            engine=model.engine,
-            upstream_name=model.model_name or model.id,
-            display_name=model.display_name or model.id,
-            context_length=model.context_length,
-            thinking_floor=model.disable_thinking_below_max_tokens,
-        )
-        for model in config.models
-    ]
-    served = [
-        Entry(id=id, engine=key, upstream_name=id, display_name=id)
-        for key, engine in config.engines.items()
-        for id in engine.served_models
-    ]
-    enabled = [entry for entry in listed + served if config.engines[entry.engine].enabled]
-    return Catalog(enabled, config.aliases)
+    site = RouterSite(root, gate, state.spool, reactor)
+    return Parts(slots, site, listing, preloaded(config, catalog))
 
 
 def endpoint(config: Config) -> str:
@@ -336,15 +353,6 @@ def endpoint(config: Config) -> str:
     kind = "tcp6" if ":" in config.host else "tcp"
     interface = quoteStringArgument(config.host)
     return f"{kind}:{config.port}:backlog={BACKLOG}:interface={interface}"
-
-
-def is_served_at_once(slots: Slots, wanted: Residency) -> bool:
-    """
-    @return: whether a request for C{wanted} neither waits nor makes another
-        wait.
-    """
-    slot = slots.of(wanted.engine)
-    return slot.state is State.READY and slot.resident == wanted and not slot.waiting
 
 
 def instance_of(store: IStateStore) -> str:
@@ -380,7 +388,8 @@ def count_settle(
     """
     A wait for memory has ended.
     """
-    metrics.settled(outgoing or "none", report)
+    # By engine: there may be any number of models.
+    metrics.settled((outgoing or "none").partition("/")[0], report)
 
 
 def raise_file_limit() -> None:

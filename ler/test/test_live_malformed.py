@@ -23,8 +23,8 @@ from twisted.trial.unittest import TestCase
 from ler.engines.catalog import Catalog, Entry
 from ler.interfaces import SettleReport
 from ler.metrics import Metrics
+from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
 from ler.slot.slots import Slots
 from ler.test.http import FakeAgent, Reply, parse
 from ler.testing import FakeEngine, FakeMemory
@@ -428,7 +428,7 @@ class MalformedTests(TestCase):
         memory = FakeMemory(SettleReport("settled", 0.0))
         slots = Slots(
             {"a": self.engine},
-            ["a"],
+            {},
             make_policy=lambda: Join(60.0),
             memory=memory,
             private_memory=memory,
@@ -462,7 +462,7 @@ class MalformedTests(TestCase):
             max_body_mb=LIMIT_MB,
             max_upload_mb=LIMIT_MB,
         )
-        root = Folder({"v1": V1(model_listing(catalog), routes)})
+        root = Folder({"v1": V1(model_listing(catalog, lambda model: False), routes)})
         site = RouterSite(root, gate, BytesIO, reactor)
         site.protocol = Channel
         port = reactor.listenTCP(0, site, backlog=1000, interface="127.0.0.1")

@@ -12,12 +12,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.config.model import GenericProcess
-from ler.engines.catalog import Catalog, Entry
+from ler.engines.catalog import Catalog, Entry, Owner, Right
 from ler.interfaces import Residency
 from ler.test.http import Client, HeaderPairs, Reply, open_site
 from ler.upstream import FileSpan
 from ler.web.dialects import ANTHROPIC, OPENAI, OPENAI_OTHER, RESPONSES, IDialect
-from ler.web.endpoints import Folder
+from ler.web.endpoints import Endpoint, Folder
 from ler.web.openai import V1, ModelRoutes, model_listing
 from ler.web.relay import Job, Relay
 
@@ -92,7 +92,13 @@ class V1Case(SynchronousTestCase):
             guarded=self.guarded,
             max_json_depth=8,
         )
-        self.site = open_site(Folder({"v1": V1(model_listing(self.catalog), routes)}), self.clock)
+        self.site = open_site(Folder({"v1": V1(self.listing(self.catalog), routes)}), self.clock)
+
+    def listing(self, catalog: Catalog) -> Endpoint:
+        """
+        @return: the listing of C{catalog}.
+        """
+        return model_listing(catalog, self.resident.__contains__)
 
     def ask(
         self, method: bytes, target: bytes, body: bytes | None = None, headers: HeaderPairs = ()
@@ -152,6 +158,7 @@ class ListingTests(V1Case):
                 "owned_by": "a",
                 "name": "Model M",
                 "context_length": 4096,
+                "loaded": False,
                 "type": "model",
                 "display_name": "Model M",
                 "created_at": "2026-01-01T00:00:00Z",
@@ -163,6 +170,33 @@ class ListingTests(V1Case):
             {"object": "list", "has_more": False, "first_id": "m", "last_id": "small"}, listing
         )
 
+    def test_loaded(self) -> None:
+        """What is in memory is told, of aliases too."""
+        self.resident.add(Residency("a"))
+        listing = self.ask(b"GET", b"/v1/models").json()
+        loaded = {model["id"]: model["loaded"] for model in listing["data"]}
+        self.assertEqual({"m": True, "org/name": False, "small": True}, loaded)
+
+    def test_discovered(self) -> None:
+        """What engines are found to have is listed with the rest; its context
+        is not known."""
+        self.site = open_site(self.listing(self.discovered()), self.clock)
+        listing = self.ask(b"GET", b"/v1/models").json()
+        told = [
+            (model["id"], model["owned_by"], model["context_length"]) for model in listing["data"]
+        ]
+        self.assertEqual([("m", "a", 4096), ("found", "b", None), ("alias", "b", None)], told)
+
+    def discovered(self) -> Catalog:
+        """
+        @return: a catalog with a model that nobody configured.
+        """
+        catalog = Catalog(
+            [Entry("m", "a", "m", "M", context_length=4096)], {"alias": "found"}, [Owner("b")]
+        )
+        catalog.claim("b", Right.LIVE, ["found"])
+        return catalog
+
     def test_spellings(self) -> None:
         """A slash at the end, or a query, makes no other list."""
         for target in (b"/v1/models/", b"/v1/models?limit=1000", b"/v1/models/?x"):
@@ -170,7 +204,7 @@ class ListingTests(V1Case):
 
     def test_none(self) -> None:
         """A list may be empty."""
-        listing = model_listing(Catalog([], {}))
+        listing = self.listing(Catalog([], {}))
         self.site = open_site(Folder({"v1": V1(listing, listing)}), self.clock)
         self.assertEqual(
             {"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None},

@@ -9,7 +9,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -18,25 +18,20 @@ import yaml
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import tap
 from ler.config import Config, GenericProcess, Model
-from ler.engines.catalog import Entry
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
-from ler.slot.policy import Join
-from ler.slot.slot import SlotOptions
-from ler.slot.slots import Slots
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateLocked
-from ler.tap import Options, Router
+from ler.tap import Options, Parts, Router
 from ler.test.http import Client
-from ler.testing import FakeEngine, FakeMemory, FakeStateStore
+from ler.testing import FakeStateStore
 
 
 def engine(key: str, **settings: Any) -> GenericProcess:
@@ -178,6 +173,27 @@ class FakeReactor(MemoryReactorClock):
         return object()
 
 
+class FakeListing:
+    """
+    A listing that asks nobody.
+    """
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+
+    def start(self) -> None:
+        """
+        @see: L{Listing.start<ler.engines.listing.Listing.start>}
+        """
+        self._events.append("list")
+
+    def stop(self) -> None:
+        """
+        @see: L{Listing.stop<ler.engines.listing.Listing.stop>}
+        """
+        self._events.append("list no more")
+
+
 class FakeSlots:
     """
     Slots that close when the test says so.
@@ -192,6 +208,12 @@ class FakeSlots:
         @see: L{Slots.adopt<ler.slot.slots.Slots.adopt>}
         """
         self._events.append("adopt")
+
+    def preload(self, targets: Sequence[Residency]) -> None:
+        """
+        @see: L{Slots.preload<ler.slot.slots.Slots.preload>}
+        """
+        self._events.extend(f"preload {target}" for target in targets)
 
     def close(self, leave: bool) -> Deferred[None]:
         """
@@ -226,7 +248,12 @@ class RouterTests(SynchronousTestCase):
         """
         self.events.append("build")
         self.stores.append(store)
-        return self.slots, cast(Any, "a site")
+        return Parts(
+            cast(Any, self.slots),
+            cast(Any, "a site"),
+            cast(Any, FakeListing(self.events)),
+            [Residency("a")],
+        )
 
     def router(self, **settings: Any) -> Router:
         """
@@ -242,7 +269,9 @@ class RouterTests(SynchronousTestCase):
         self.assertFalse(self.folder.exists())
         router.privilegedStartService()
         router.startService()
-        self.assertEqual(["build", "listen on 127.0.0.1 port 8077", "adopt"], self.events)
+        self.assertEqual(
+            ["build", "listen on 127.0.0.1 port 8077", "adopt", "preload a", "list"], self.events
+        )
 
     def test_stop(self) -> None:
         """It stops to listen, ends answers and engines, and lets go of its
@@ -254,7 +283,7 @@ class RouterTests(SynchronousTestCase):
         stopped = router.stopService()
         self.assertEqual(["stop listening"], self.events)
         self.reactor.ports[0].closed.callback(None)
-        self.assertEqual(["stop listening", "close"], self.events)
+        self.assertEqual(["stop listening", "list no more", "close"], self.events)
         other = StateDirectory(str(self.folder))
         self.assertRaises(StateLocked, other.lock)
         self.assertNoResult(stopped)
@@ -336,7 +365,7 @@ class BuildTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         self.reactor = FakeReactor([])
-        self.slots, self.site = tap.build(
+        self.parts = tap.build(
             config, environ or {}, self.reactor, FakeStateStore(), StateDirectory(str(folder))
         )
 
@@ -344,7 +373,7 @@ class BuildTests(SynchronousTestCase):
         """
         @return: the answer to a request, as JSON or as bytes.
         """
-        client = Client(self.site)
+        client = Client(self.parts.site)
         client.request(b"GET", target, {name.encode(): value for name, value in headers.items()})
         reply = client.reply()
         client.leave()
@@ -389,64 +418,10 @@ class BuildTests(SynchronousTestCase):
             )
         )
         for target in (b"/v1/drop", b"/v1/stop"):
-            client = Client(self.site)
+            client = Client(self.parts.site)
             client.request(b"POST", target, body=b'{"model": "m"}')
             self.assertEqual("control_path", client.reply().json()["error"]["code"])
             client.leave()
-
-
-class CatalogTests(SynchronousTestCase):
-    """
-    The models of a configuration.
-    """
-
-    def test_listed(self) -> None:
-        """What is not said of a model follows from its id."""
-        catalog = tap.build_catalog(
-            config_of(
-                engine("a"),
-                models=(
-                    Model(id="x", engine="a"),
-                    Model(
-                        id="y",
-                        engine="a",
-                        display_name="Y",
-                        model_name="y.gguf",
-                        context_length=5,
-                        disable_thinking_below_max_tokens=9,
-                    ),
-                ),
-            )
-        )
-        self.assertEqual(
-            [Entry("x", "a", "x", "x", 131072), Entry("y", "a", "y.gguf", "Y", 5, 9)],
-            catalog.entries(),
-        )
-
-    def test_served(self) -> None:
-        """Further ids of an engine come behind, as it knows them."""
-        catalog = tap.build_catalog(
-            config_of(
-                engine("a", served_models=("z", "y")),
-                models=(Model(id="y", engine="a", model_name="named"),),
-            )
-        )
-        self.assertEqual(["y", "z"], [entry.id for entry in catalog.entries()])
-        self.assertEqual("named", catalog.resolve("y").upstream_name)
-        self.assertEqual(Entry("z", "a", "z", "z"), catalog.resolve("z"))
-
-    def test_disabled(self) -> None:
-        """The models of engines that take no part are not there, nor are
-        their aliases."""
-        catalog = tap.build_catalog(
-            config_of(
-                engine("a", enabled=False, served_models=("z",)),
-                models=(Model(id="y", engine="a"),),
-                aliases={"other": "y"},
-            )
-        )
-        self.assertEqual([], catalog.entries())
-        self.assertIsNone(catalog.find("other"))
 
 
 class PartsTests(SynchronousTestCase):
@@ -495,32 +470,6 @@ class PartsTests(SynchronousTestCase):
         self.patch(resource, "getrlimit", lambda which: (4096, 4096))
         tap.raise_file_limit()
         self.assertEqual(1, len(limits))
-
-    def test_served_at_once(self) -> None:
-        """A model is served at once when it is there, nobody waits, and no
-        swap is under way."""
-        clock, a, b = Clock(), Residency("a"), Residency("b")
-        engines = {key: FakeEngine(key) for key in ("a", "b")}
-        slots = Slots(
-            engines,
-            ["a", "b"],
-            make_policy=lambda: Join(60.0),
-            memory=FakeMemory(SettleReport("settled", 0.5)),
-            private_memory=FakeMemory(),
-            clock=clock,
-            options=SlotOptions(),
-        )
-        slots.adopt()
-        self.assertFalse(tap.is_served_at_once(slots, a))
-        admitted = slots.acquire(a)
-        self.assertFalse(tap.is_served_at_once(slots, a))
-        engines["a"].started()
-        self.assertTrue(tap.is_served_at_once(slots, a))
-        self.assertFalse(tap.is_served_at_once(slots, b))
-        slots.bring_up(b).addErrback(lambda _: None)
-        self.assertFalse(tap.is_served_at_once(slots, a))
-        self.successResultOf(admitted).release()
-        self.assertFalse(tap.is_served_at_once(slots, a))
 
 
 class CountingTests(SynchronousTestCase):

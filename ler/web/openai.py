@@ -61,9 +61,11 @@ class V1(Resource):
         return Missing().render(request)
 
 
-def model_listing(catalog: Catalog) -> Endpoint:
+def model_listing(catalog: Catalog, is_loaded: Callable[[Residency], bool]) -> Endpoint:
     """
-    @return: C{/v1/models} and C{/v1/models/ID}, from the catalog alone.
+    @param is_loaded: whether a model is in memory.
+    @return: C{/v1/models} and C{/v1/models/ID}, from memory alone: no engine
+        is asked, so that none is waited for.
     """
 
     def listed(id: str, entry: Entry) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def model_listing(catalog: Catalog) -> Endpoint:
             "owned_by": entry.engine,
             "name": entry.display_name,
             "context_length": entry.context_length,
+            "loaded": is_loaded(entry.residency),
             "type": "model",
             "display_name": entry.display_name,
             "created_at": "2026-01-01T00:00:00Z",

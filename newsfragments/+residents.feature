@@ -1,0 +1,1 @@
+Servers that hold single models swap between them without being stopped; ``exclusive: false`` lets a small engine or model live beside the resident; ``preload``, ``idle_unload_s``, ``pin``, and vLLM's sleep mode by ``on_free: sleep``.
