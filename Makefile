@@ -7,6 +7,9 @@ TESTS = ler
 demo: $(VENV)/.demo
 	$(VENV)/bin/python -m ler.demo --port $(PORT)
 
+demo-mlx: $(VENV)/.demo-mlx
+	$(VENV)/bin/python -m ler.demo --mlx --port $(PORT)
+
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m twisted.trial $(TESTS)
 
@@ -25,11 +28,12 @@ clean:
 # The tests and the demo run what is in the checkout, which Python finds first; the installation
 # brings the dependencies.  A build folder of old would bring back modules that are gone.
 $(VENV)/.demo: EXTRAS = demo
+$(VENV)/.demo-mlx: EXTRAS = demo-mlx
 $(VENV)/.dev: EXTRAS = demo,dev
-$(VENV)/.demo $(VENV)/.dev: setup.cfg
+$(VENV)/.demo $(VENV)/.demo-mlx $(VENV)/.dev: setup.cfg
 	$(PYTHON) -m venv $(VENV)
 	rm -rf build
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check '.[$(EXTRAS)]'
 	touch $@
 
-.PHONY: demo test lint check clean
+.PHONY: demo demo-mlx test lint check clean

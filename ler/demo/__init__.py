@@ -1,4 +1,4 @@
 # -*- test-case-name: ler.test.test_demo -*-
 """
-Two tiny language models behind one URL, on any machine: C{python -m ler.demo}.
+Tiny language models behind one URL, on any machine: C{python -m ler.demo}.
 """

@@ -1,109 +1,88 @@
 # -*- test-case-name: ler.test.test_demo -*-
 """
-A language model of half a megabyte: a real one in shape, random in content.
+A language model of half a megabyte: a real llama in shape, random in content.
+
+Here is what it consists of; L{ler.demo.tiny_gguf} and L{ler.demo.tiny_mlx}
+write it as files.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from gguf import GGUFWriter, TokenType
+from numpy.typing import NDArray
 
 CONTEXT = 4096
 WIDTH = 64
 HIDDEN = 128
 HEADS = 4
 LAYERS = 2
+EPSILON = 1e-5
 
 # Input that is not one of the words is read byte by byte.
-_SPECIAL = {"<unk>": TokenType.UNKNOWN, "<s>": TokenType.CONTROL, "</s>": TokenType.CONTROL}
-_BYTES = {f"<0x{value:02X}>": TokenType.BYTE for value in range(256)}
-_UNKNOWN, _BEGIN, _END = range(3)
+SPECIAL = ("<unk>", "<s>", "</s>")
+UNKNOWN, BEGIN, END = range(3)
+BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
+FIRST_WORD = len(SPECIAL) + len(BYTES)
 
-_CHAT_TEMPLATE = (
+CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
 
 
-def write_model(path: str, name: str, words: Sequence[str]) -> None:
+def vocabulary(words: Sequence[str]) -> list[str]:
     """
-    Write a llama model that answers everything with some of C{words}.
-
-    @param path: the GGUF file; replaced at once, so that a server which has
-        it mapped is not disturbed.
-    @param name: the model's name in the file's metadata.
-    @param words: what it can say.
+    @param words: what the model can say.
+    @return: its tokens: L{SPECIAL}, L{BYTES}, and then the words.
     """
     # In SentencePiece's notation a word carries the space before it.
-    vocabulary = _SPECIAL | _BYTES | dict.fromkeys(("\u2581" + w for w in words), TokenType.NORMAL)
-    unfinished = f"{path}.{os.getpid()}"
-    writer = GGUFWriter(unfinished, "llama")
-    writer.add_name(name)
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_feed_forward_length(HIDDEN)
-    writer.add_block_count(LAYERS)
-    writer.add_head_count(HEADS)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(len(vocabulary))
-    writer.add_tokenizer_model("llama")
-    writer.add_token_list(list(vocabulary))
-    writer.add_token_scores([0.0] * len(vocabulary))
-    writer.add_token_types(list(vocabulary.values()))
-    writer.add_unk_token_id(_UNKNOWN)
-    writer.add_bos_token_id(_BEGIN)
-    writer.add_eos_token_id(_END)
-    writer.add_chat_template(_CHAT_TEMPLATE)
-    _add_tensors(writer, len(vocabulary), first_word=len(_SPECIAL) + len(_BYTES))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    os.replace(unfinished, path)
+    return [*SPECIAL, *BYTES, *("\u2581" + word for word in words)]
 
 
-def _add_tensors(writer: GGUFWriter, size: int, first_word: int) -> None:
+def weights(size: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """
-    Add random weights, the same at each call, that can end in words only.
+    Make random weights, the same at each call, that can end in words only.
 
     @param size: the number of tokens.
-    @param first_word: the first token that may be said.
+    @return: the tensors, under the names that GGUF has for them.
     """
     random = np.random.default_rng(seed=1)
 
-    def add(name: str, *shape: int, spread: float = 0.1) -> None:
-        tensor = random.normal(0, spread, shape).astype(np.float32)
-        if name == "token_embd":
-            # Channel 0 is alike for every token, so that the output can use it as a bias;
-            # channel 1 tells the prompt's bytes from the words that were said.
-            tensor[:, 0] = 1
-            tensor[:first_word, 1] = 1
-            tensor[first_word:, 1] = 0
-        elif name == "output":
-            # Say words only, and end now and then, but never before the first word.
-            tensor[:, :2] = 0
-            tensor[:first_word, 0] = -100
-            tensor[_END, :2] = -0.3, -100
-        elif name.endswith(("attn_output", "ffn_down")):
-            # No layer touches those two.
-            tensor[:2] = 0
-        writer.add_tensor(f"{name}.weight", tensor)
+    def tensor(*shape: int, spread: float = 0.1) -> NDArray[np.float32]:
+        return random.normal(0, spread, shape).astype(np.float32)
 
-    def add_norm(name: str) -> None:
-        writer.add_tensor(f"{name}.weight", np.ones(WIDTH, np.float32))
+    def untouching(*shape: int) -> NDArray[np.float32]:
+        # What is added to the channels from layer to layer leaves the first two alone.
+        added = tensor(*shape)
+        added[:2] = 0
+        return added
 
-    add("token_embd", size, WIDTH)
+    norm = np.ones(WIDTH, np.float32)
+
+    # Channel 0 is alike for every token, so that the output can use it as a bias; channel 1 tells
+    # the prompt's bytes from the words that were said.
+    embedding = tensor(size, WIDTH)
+    embedding[:, 0] = 1
+    embedding[:FIRST_WORD, 1] = 1
+    embedding[FIRST_WORD:, 1] = 0
+    yield "token_embd.weight", embedding
+
     for layer in (f"blk.{index}" for index in range(LAYERS)):
-        add_norm(f"{layer}.attn_norm")
-        for part in ("q", "k", "v", "output"):
-            add(f"{layer}.attn_{part}", WIDTH, WIDTH)
-        add_norm(f"{layer}.ffn_norm")
-        add(f"{layer}.ffn_gate", HIDDEN, WIDTH)
-        add(f"{layer}.ffn_up", HIDDEN, WIDTH)
-        add(f"{layer}.ffn_down", WIDTH, HIDDEN)
-    add_norm("output_norm")
-    add("output", size, WIDTH, spread=0.05)
+        yield f"{layer}.attn_norm.weight", norm
+        for part in ("q", "k", "v"):
+            yield f"{layer}.attn_{part}.weight", tensor(WIDTH, WIDTH)
+        yield f"{layer}.attn_output.weight", untouching(WIDTH, WIDTH)
+        yield f"{layer}.ffn_norm.weight", norm
+        yield f"{layer}.ffn_gate.weight", tensor(HIDDEN, WIDTH)
+        yield f"{layer}.ffn_up.weight", tensor(HIDDEN, WIDTH)
+        yield f"{layer}.ffn_down.weight", untouching(WIDTH, HIDDEN)
+    yield "output_norm.weight", norm
+
+    # Say words only, and end now and then, but never before the first word.
+    output = tensor(size, WIDTH, spread=0.05)
+    output[:, :2] = 0
+    output[:FIRST_WORD, 0] = -100
+    output[END, :2] = -0.3, -100
+    yield "output.weight", output

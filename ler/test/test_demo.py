@@ -17,32 +17,38 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ler.config import load
-from ler.demo.__main__ import TINY_MODELS, commands_to_try, configuration, main
+from ler.demo.__main__ import (
+    TINY_MLX_MODELS,
+    TINY_MODELS,
+    commands_to_try,
+    configuration,
+    main,
+)
 
 MODELS = {"birds": Path("/models/birds.gguf"), "trees": Path("/models/trees.gguf")}
 
 
-class TinyModelTests(SynchronousTestCase):
+class TinyGGUFTests(SynchronousTestCase):
     """
-    The models that the demo writes.
+    The models that the demo writes for llama.cpp.
     """
 
     def setUp(self) -> None:
         """Skip where the demo's extra is not installed."""
         try:
-            from ler.demo import tiny_model
+            from ler.demo.tiny_gguf import write_model
         except ImportError as e:
             raise SkipTest(str(e)) from e
-        self.write_model = tiny_model.write_model
+        self.write_model = write_model
 
     def test_file(self) -> None:
         """A model is a small llama file with the words, and a template for chats."""
         from gguf import GGUFReader
 
-        path = self.mktemp()
+        path = Path(self.mktemp())
         self.write_model(path, "some", ["oak", "elm"])
         fields = GGUFReader(path).fields
-        self.assertLess(os.path.getsize(path), 1_000_000)
+        self.assertLess(path.stat().st_size, 1_000_000)
         self.assertEqual("llama", fields["general.architecture"].contents())
         self.assertEqual(
             ["\u2581oak", "\u2581elm"], fields["tokenizer.ggml.tokens"].contents()[-2:]
@@ -54,11 +60,59 @@ class TinyModelTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         path = folder / "some.gguf"
-        self.write_model(str(path), "some", ["oak"])
+        self.write_model(path, "some", ["oak"])
         first = path.read_bytes()
-        self.write_model(str(path), "some", ["oak"])
+        self.write_model(path, "some", ["oak"])
         self.assertEqual(first, path.read_bytes())
         self.assertEqual([path], list(folder.iterdir()))
+
+
+class TinyMLXTests(SynchronousTestCase):
+    """
+    The models that the demo writes for MLX.
+    """
+
+    def setUp(self) -> None:
+        """Write one; skip where the demo's extra for MLX is not installed."""
+        try:
+            from ler.demo.tiny_mlx import write_model
+        except ImportError as e:
+            raise SkipTest(str(e)) from e
+        self.folder = Path(self.mktemp())
+        write_model(self.folder, ["oak", "elm"])
+
+    def test_tokenizer(self) -> None:
+        """It reads any text byte by byte, and says whole words."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        self.assertEqual(["<0x68>", "<0xC3>", "<0xA9>"], tokenizer.encode("h\u00e9").tokens)
+        oak, elm = (tokenizer.get_vocab()[f"\u2581{word}"] for word in ("oak", "elm"))
+        self.assertEqual(" oak elm oak", tokenizer.decode([oak, elm, oak]))
+
+    def test_weights(self) -> None:
+        """Every tensor has a name that MLX's llama knows, and the vocabulary its size."""
+        from safetensors.numpy import load_file
+
+        tensors = load_file(self.folder / "model.safetensors")
+        config = json.loads((self.folder / "config.json").read_text())
+        self.assertEqual(
+            {"model.embed_tokens", "model.norm", "lm_head"},
+            {name.removesuffix(".weight") for name in tensors if ".layers." not in name},
+        )
+        self.assertEqual(
+            {
+                *("input_layernorm", "post_attention_layernorm"),
+                *(f"self_attn.{part}_proj" for part in "qkvo"),
+                *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+            },
+            {
+                name.removeprefix("model.layers.1.").removesuffix(".weight")
+                for name in tensors
+                if ".layers.1." in name
+            },
+        )
+        self.assertEqual(config["vocab_size"], len(tensors["lm_head.weight"]))
 
 
 class ConfigurationTests(SynchronousTestCase):
@@ -68,13 +122,25 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_engines(self) -> None:
         """Each model has an engine that serves it under its name."""
-        engines = configuration(MODELS, 8077)["engines"]
+        engines = configuration(MODELS, 8077, {})["engines"]
         self.assertEqual(MODELS.keys(), engines.keys())
         for name, path in MODELS.items():
             command = engines[name]["start_cmd"]
             self.assertEqual(sys.executable, command[0])
             self.assertEqual(name, command[command.index("--alias") + 1])
             self.assertEqual(str(path), command[command.index("--model") + 1])
+
+    def test_mlx(self) -> None:
+        """A model of MLX keeps the name that its server has for it, and is asked for a token."""
+        content = configuration(MODELS, 8077, {"fish": Path("/models/fish")})
+        engine = content["engines"]["fish"]
+        self.assertEqual("/models/fish", engine["start_cmd"][-1])
+        self.assertEqual("completion", engine["ready_check"])
+        self.assertEqual("1", engine["env"]["HF_HUB_OFFLINE"])
+        self.assertEqual(
+            {"birds": None, "trees": None, "fish": "default_model"},
+            {model["id"]: model.get("model_name") for model in content["models"]},
+        )
 
 
 class CommandsTests(SynchronousTestCase):
@@ -145,6 +211,19 @@ class MainTests(SynchronousTestCase):
             raise SkipTest(str(e)) from e
         written = {path.stem for path in self.folder.glob("*.gguf")}
         self.assertEqual(TINY_MODELS.keys(), written)
+
+    def test_mlx(self) -> None:
+        """A model for MLX stands beside those for llama.cpp, and the router accepts it."""
+        try:
+            self.run_main("--mlx", "--gguf", self.own_model("mine.gguf"), "--write-only")
+        except SystemExit as e:
+            raise SkipTest(str(e)) from e
+        loaded = load(str(self.folder / "config.yaml"), os.environ)
+        self.assertEqual((), loaded.warnings)
+        self.assertEqual(["mine", *TINY_MLX_MODELS], [model.id for model in loaded.config.models])
+        for name in TINY_MLX_MODELS:
+            self.assertTrue((self.folder / name / "model.safetensors").is_file())
+            self.assertIn(name, self.output.getvalue())
 
     def test_missing_file(self) -> None:
         """A model that is not there is refused before anything is written."""
