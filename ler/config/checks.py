@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from ler.config.engine_checks import check_engine
-from ler.config.model import ApiSwap, Config, Engine, GenericProcess, Model, Ollama, Remote
+from ler.config.model import ApiSwap, Config, Engine, GenericProcess, Ollama, Remote
 from ler.config.report import Report, suggestion
 from ler.config.tree import Section, dotted, find, texts
 from ler.config.values import address, is_loopback, local
@@ -184,7 +184,7 @@ def _check_preload(config: Config, report: Report) -> None:
     servers = {name: one for one in config.engines.values() for name in one.served_models}
     owners = {**config.engines, **servers}
     # What becomes resident, and exclusive, by the first entry that brings it up.
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, ...], int] = {}
     for index, written in enumerate(config.preload):
         path = ("preload", index)
         name = config.aliases.get(written, written)
@@ -192,10 +192,13 @@ def _check_preload(config: Config, report: Report) -> None:
         owner = config.engines.get(model.engine) if model else owners.get(name)
         if owner and not owner.enabled:
             report.warn(path, f"engine {owner.key} is disabled")
-        elif owner and _is_exclusive(owner, model):
-            loads = (model.model_name if model else None) or name
-            first.setdefault((owner.key, loads if isinstance(owner, _SERVERS) else ""), index)
-        elif not owner and not model and name not in declared:
+        elif owner:
+            residents = _residents(config, owner, name)
+            if len(residents) != 1:
+                report.error(path, f"engine {owner.key} holds single models: name one of them")
+            elif True in residents.values():
+                first.setdefault((owner.key, *residents), index)
+        elif not model and name not in declared:
             shown = {*declared, *(owners.keys() | models.keys()) & {*texts(report.root)}}
             near = suggestion(name, shown)
             report.error(path, f"no model or engine {report.written(path)}{near}")
@@ -204,12 +207,20 @@ def _check_preload(config: Config, report: Report) -> None:
         report.error(("preload", index), f"is exclusive, as {other} is, and only one fits")
 
 
-def _is_exclusive(owner: Engine, model: Model | None) -> bool:
+def _residents(config: Config, owner: Engine, name: str) -> dict[str, bool]:
     """
-    @return: whether an engine needs the whole memory while it serves a model.
+    @param name: a model of C{owner}, or its key.
+    @return: what may become resident for that, by the name that C{owner} has
+        for it, and whether it needs the whole memory.
     """
-    own = model.exclusive if model else None
-    return owner.exclusive if own is None else own
+    if not isinstance(owner, _SERVERS):
+        return {"": owner.exclusive}
+    residents = {id: (id, owner.exclusive) for id in owner.served_models}
+    for model in config.models:
+        if model.engine == owner.key and model.id:
+            exclusive = owner.exclusive if model.exclusive is None else model.exclusive
+            residents[model.id] = (model.model_name or model.id, exclusive)
+    return dict([residents[name]] if name in residents else residents.values())
 
 
 def _check_openness(config: Config, report: Report) -> None:

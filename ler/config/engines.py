@@ -41,7 +41,10 @@ READY_CHECK = (
     "completion (a one-token request instead of a GET)."
 )
 
-DISCOVER_MODELS = "Whether the engine's own list of models is added to those that clients may name."
+DISCOVER_MODELS = (
+    "Whether what the engine lists, and what its command line names, is added to the models that "
+    "clients may name."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ class Engine:
     served_models: tuple[str, ...] = setting("Further ids that this engine answers to.", ())
     discover_models: bool = setting(DISCOVER_MODELS, False)
     tags_cache_ttl_s: float = setting(
-        "How often the engine's list of models, and of what it holds, is read again; 0 for never.",
+        "How often the router looks again at what the engine holds; 0 for never.",
         30.0,
         minimum=0,
     )
@@ -223,7 +226,9 @@ class ApiSwap(Server):
         check=values.expression,
     )
     unload_path: str = setting(
-        "Path of the request that unloads {model}; none when empty.", "", check=values.url_path
+        "Path of the request that unloads {model}, or {id}, which means the same; none when empty.",
+        "",
+        check=values.url_path,
     )
     unload_method: Method = setting("Its method.", "POST")
     unload_query: Mapping[str, str] = setting("Its query parameters.", factory=dict)
@@ -231,7 +236,7 @@ class ApiSwap(Server):
         "Headers of that request alone.", factory=dict, check=values.header
     )
     unload_body: Mapping[str, Any] = setting(
-        "Its JSON body; {model} stands for the id of what is unloaded.", factory=dict
+        "Its JSON body; {model} and {id} stand for the id of what is unloaded.", factory=dict
     )
     unload_check: str = setting(
         "What its answer must show beside a status below 400: key==value.",
@@ -252,8 +257,8 @@ class ApiSwap(Server):
     )
     loaded_models_key: str = setting(
         "Where the list is: keys joined by dots, with [] where a list is gone through, such as "
-        "models[].loaded_instances[]; when empty, the whole answer is meant. A lone object counts "
-        "as a list of one.",
+        "models[].loaded_instances[]; empty for the document itself. A lone object counts as a "
+        "list of one.",
         "models",
         blank=True,
         check=values.list_path,

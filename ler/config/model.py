@@ -127,7 +127,8 @@ class Discover:
         "How often all engines that run are asked; 0 for never.", 300.0, minimum=0
     )
     state_ttl_s: float = setting(
-        "Age at which a model that no engine names any more is forgotten; 0 for never.",
+        "How long the list of an engine that does not answer is remembered over restarts; 0 for "
+        "ever.",
         2_592_000.0,
         minimum=0,
     )

@@ -15,9 +15,8 @@ L{ler.engines.model_server} is an engine made of a server that is told over HTTP
 what to hold (L{ler.engines.model_host}), in the words of
 L{ler.engines.api_swap} or L{ler.engines.ollama}.  L{ler.engines.systemd} is one
 that is a L{unit<ler.engines.unit>}, L{ler.engines.remote} somebody else's.
-L{ler.engines.control} asks them, and L{ler.engines.making} makes each of its
-settings;
-L{ler.engines.homes} tells which of them live beside the others.
+L{ler.engines.control} asks them, L{ler.engines.making} makes each of its
+settings, and L{ler.engines.homes} says which of them live beside the others.
 
 L{ler.engines.former} is an engine that was left running and is not configured
 any more.  L{ler.engines.catalog} knows which engine has a model, from

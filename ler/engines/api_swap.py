@@ -26,8 +26,6 @@ OK, BAD_REQUEST, BUSY = 200, 400, 503
 MIN_BACK_OFF_S = 1.0
 """The least time after which a busy server is asked again."""
 
-"""The C{ready_check} that needs a model, so that it follows a load."""
-
 
 @dataclass(frozen=True)
 class Step:

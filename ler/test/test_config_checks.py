@@ -96,6 +96,12 @@ class ProblemTests(ConfigTestCase):
          "12: preload[1]: is exclusive, as preload[0] is, and only one fits"),
         (OLLAMA + "models: [{id: m, engine: o}, {id: n, engine: o}]\npreload: [m, n]\n",
          "8: preload[1]: is exclusive, as preload[0] is, and only one fits"),
+        (OLLAMA + "models: [{id: m, engine: o}, {id: n, engine: o}]\npreload: [o]\n",
+         "8: preload[0]: engine o holds single models: name one of them"),
+        (OLLAMA + "preload: [o]\n",
+         "7: preload[0]: engine o holds single models: name one of them"),
+        (OLLAMA + "models: [{id: m, engine: o}]\npreload: [o, a]\n",
+         "8: preload[1]: is exclusive, as preload[0] is, and only one fits"),
         # Engines.
         ("    enabled: false\n", "1: engines: no engine is enabled"),
     )  # fmt: skip
@@ -141,6 +147,9 @@ ACCEPTED = (
     + OLLAMA
     + "models: [{id: m, engine: a}, {id: n, engine: o, exclusive: false}]\n"
     "aliases: {x: m}\npreload: [a, b, m, n, s, x]\n",
+    # A server with one model is that model.
+    OLLAMA + "models: [{id: m, engine: o}]\npreload: [m, o]\n",
+    OLLAMA + "models: [{id: m, engine: o, exclusive: false}]\npreload: [a, o]\n",
     # Two ids of one model of a server are one load.
     OLLAMA + "models: [{id: m, engine: o, model_name: n}, {id: n, engine: o}]\npreload: [m, n]\n",
     # Aliases lead to models of either list, by pattern too.

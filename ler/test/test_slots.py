@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.errors import EngineStuck, Paused
-from ler.interfaces import Residency, SettleReport
+from ler.interfaces import Residency
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
 from ler.slot.slots import EXCLUSIVE, Slots
@@ -300,27 +300,18 @@ class SlotsTests(SynchronousTestCase):
         self.assertEqual([swap.incoming for swap in self.swaps], [A, SMALL])
 
     def test_served_at_once(self) -> None:
-        """A model is served at once when it is there, nobody waits, and no
-        swap is under way."""
-        clock, a, b = Clock(), Residency("a"), Residency("b")
-        engines = {key: FakeEngine(key) for key in ("a", "b")}
-        slots = Slots(
-            engines,
-            {},
-            make_policy=lambda: Join(60.0),
-            memory=FakeMemory(SettleReport("settled", 0.5)),
-            private_memory=FakeMemory(),
-            clock=clock,
-            options=SlotOptions(),
-        )
-        slots.adopt()
-        self.assertFalse(slots.serves_at_once(a))
-        admitted = slots.acquire(a)
-        self.assertFalse(slots.serves_at_once(a))
-        engines["a"].started()
-        self.assertTrue(slots.serves_at_once(a))
-        self.assertFalse(slots.serves_at_once(b))
-        slots.bring_up(b).addErrback(lambda _: None)
-        self.assertFalse(slots.serves_at_once(a))
+        """
+        A model is served at once when it is there, nobody waits, and no swap
+        is under way.
+        """
+        self.slots.adopt()
+        self.assertFalse(self.slots.serves_at_once(A))
+        admitted = self.slots.acquire(A)
+        self.assertFalse(self.slots.serves_at_once(A))
+        self.engines["a"].started()
+        self.assertTrue(self.slots.serves_at_once(A))
+        self.assertFalse(self.slots.serves_at_once(B))
+        self.slots.bring_up(B)
+        self.assertFalse(self.slots.serves_at_once(A))
         self.successResultOf(admitted).release()
-        self.assertFalse(slots.serves_at_once(a))
+        self.assertFalse(self.slots.serves_at_once(A))

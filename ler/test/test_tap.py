@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import tap
-from ler.config import Config, GenericProcess, Model
+from ler.config import Config, Engine, GenericProcess, Model, Ollama, Remote
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
@@ -42,7 +42,7 @@ def engine(key: str, **settings: Any) -> GenericProcess:
     return GenericProcess(key=key, base_url=url, start_cmd=("true",), **settings)
 
 
-def config_of(*engines: GenericProcess, **settings: Any) -> Config:
+def config_of(*engines: Engine, **settings: Any) -> Config:
     """
     @return: a configuration.
     """
@@ -401,6 +401,31 @@ class BuildTests(SynchronousTestCase):
         self.assertIn(b"<!doctype html>", self.get(b"/"))
         self.assertEqual({"jobs": []}, self.get(b"/admin/jobs"))
         self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_servers(self) -> None:
+        """Servers swap model by model in the shared slot; what may live beside
+        others has a slot of its own."""
+        self.open(
+            config_of(
+                engine("a"),
+                Ollama(key="o"),
+                Remote(key="far", base_url="https://far.example", exclusive=False),
+                models=(
+                    Model(id="chat", engine="o"),
+                    Model(id="code", engine="o"),
+                    Model(id="embed", engine="o", exclusive=False),
+                ),
+                preload=("embed", "code"),
+            )
+        )
+        slots = self.parts.slots
+        self.assertEqual(["exclusive", "far", "o/embed"], [slot.name for slot in slots.all])
+        self.assertEqual([Residency("o", "embed"), Residency("o", "code")], self.parts.preload)
+        client = Client(self.parts.site)
+        is_json = {b"Content-Type": b"application/json"}
+        client.request(b"POST", b"/admin/swap", is_json, b'{"engine": "o"}')
+        self.assertIn("name the 'model'", client.reply().json()["error"]["message"])
+        client.leave()
 
     def test_guarded(self) -> None:
         """The gate is that of the configuration."""
