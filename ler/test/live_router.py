@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from ler.test import standin
 from ler.test.live import PATIENCE, Server, free_port, wait_for
+from ler.test.test_presets import PRESETS
 
 MARK = "ENGINE_ROUTER_LIVE_TEST"
 """What every process of a test has in its environment."""
@@ -87,8 +90,13 @@ class RouterCase(TestCase):
     """
     A test of a router and its engines.
 
-    No two engines may be in memory: each holds the same lock as long as any
-    process of its tree lives, and one that finds it held does not start.
+    No two engines may be in memory but those that live beside others: each
+    holds the same lock as long as any process of its tree lives, and one that
+    finds it held does not start.
+
+    @ivar events_file: what stand-ins note their events in, see
+        L{ler.test.standin}.
+    @ivar models: the models that are configured.
     """
 
     def setUp(self) -> None:
@@ -102,7 +110,8 @@ class RouterCase(TestCase):
         self.port = free_port()
         self.log = self.folder / "router.log"
         self._mark = uuid.uuid4().hex
-        self._events = self.folder / "events"
+        self.events_file = self.folder / "events"
+        self.models: list[dict[str, Any]] = []
         self._engines: dict[str, dict[str, Any]] = {}
         self._routers: list[Server] = []
 
@@ -135,22 +144,61 @@ class RouterCase(TestCase):
         """
         port = free_port()
         if command is None:
-            command = ["flock", "--nonblock", "--no-fork", f"--conflict-exit-code={CROWDED}"]
-            command += [str(self.folder / "memory"), sys.executable, "-I", "-S", standin.__file__]
-            command += [f"--port={port}", f"--model={key}", f"--log={self._events}", *options]
-        self._engines[key] = {
-            "type": "generic_process",
-            "base_url": f"http://127.0.0.1:{port}",
-            "start_cmd": command,
-            **keys,
-        }
+            command = [sys.executable, "-I", "-S", standin.__file__, f"--port={port}"]
+            command += [f"--model={key}", f"--log={self.events_file}", *options]
+            if keys.get("exclusive", True):
+                lock = ["flock", "--nonblock", "--no-fork", f"--conflict-exit-code={CROWDED}"]
+                command = [*lock, str(self.folder / "memory"), *command]
+        self.configure(key, type="generic_process", port=port, start_cmd=command, **keys)
+        self.models.append({"id": key, "engine": key})
         return port
+
+    def configure(self, key: str, port: int, **keys: object) -> None:
+        """
+        Configure an engine of any type.
+
+        @param port: where it listens.
+        @param keys: further keys of the configuration.
+        """
+        self._engines[key] = {"base_url": url_of(port), **keys}
+
+    def serve(self, name: str, *options: str, **keys: object) -> Server:
+        """
+        Start the stand-in of a server that is not the router's own, and
+        configure it as its preset does, with all of its models.
+
+        @param name: of the preset and of the engine.
+        @param options: what the stand-in is told.
+        @param keys: what to change of the preset.
+        @return: the server, which listens.
+        """
+        preset = PRESETS / f"{name}.yaml"
+        if not preset.exists():
+            raise SkipTest("not a checkout")
+        port = free_port()
+        command = [sys.executable, "-m", f"ler.test.backends.{name}", f"--port={port}", *options]
+        path = os.pathsep.join(sys.path)
+        server = Server(
+            command,
+            port,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(server.stop)
+        backend = import_module(f"ler.test.backends.{name}")
+        self.models += [{"id": model, "engine": name} for model in backend.MODELS]
+        [settings] = yaml.safe_load(preset.read_text())["engines"].values()
+        self.configure(name, port, **{**settings, "base_url": url_of(port), **keys})
+        wait_for(lambda: answers(port))
+        return server
 
     def forget_engine(self, key: str) -> None:
         """
         Configure an engine no longer.
         """
         del self._engines[key]
+        self.models = [model for model in self.models if model["engine"] != key]
 
     def start(self, **settings: object) -> Server:
         """
@@ -165,20 +213,21 @@ class RouterCase(TestCase):
         """
         @return: a router that has just been started, or fails to.
         """
-        config = self.folder / "config.yaml"
-        document = {
+        document: dict[str, Any] = {
             "port": self.port,
             "state_dir": "state",
             "engines": self._engines,
-            "models": [{"id": key, "engine": key} for key in self._engines],
+            "models": self.models,
             **settings,
         }
+        port = document["port"]
+        config = self.folder / f"{port}.yaml"
         config.write_text(yaml.safe_dump(document))
         path = os.pathsep.join(sys.path)
         with self.log.open("ab") as log:
             router = run_router(
                 config,
-                self.port,
+                port,
                 env={**os.environ, "PYTHONPATH": path, MARK: self._mark},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -196,12 +245,26 @@ class RouterCase(TestCase):
 
     # What can be seen from outside.
 
-    def slot(self, router: Server) -> Any:
+    def slot(self, router: Server, name: str = "exclusive") -> Any:
         """
-        @return: the slot, as the router describes it.
+        @return: a slot, as the router describes it.
         """
-        [slot] = router.get("/status")["slots"]
+        [slot] = (slot for slot in router.get("/status")["slots"] if slot["slot"] == name)
         return slot
+
+    def wait_for_resident(
+        self, router: Server, resident: str | None, slot: str = "exclusive"
+    ) -> None:
+        """
+        Return once C{resident}, or nothing, is in a slot and can answer.
+        """
+        wanted = ("empty" if resident is None else "ready", resident)
+
+        def settled() -> bool:
+            seen = self.slot(router, slot)
+            return (seen["state"], seen["resident"]) == wanted
+
+        wait_for(settled)
 
     def waiting(self, router: Server) -> int:
         """
@@ -259,9 +322,9 @@ class RouterCase(TestCase):
         @return: what the stand-ins of C{key} have noted, see
             L{ler.test.standin}.
         """
-        if not self._events.exists():
+        if not self.events_file.exists():
             return []
-        lines = (line.split() for line in self._events.read_text().splitlines())
+        lines = (line.split() for line in self.events_file.read_text().splitlines())
         return [event for _, model, event in lines if model == key]
 
     def wait_for_event(self, key: str, event: str, count: int = 1) -> None:
@@ -289,6 +352,22 @@ class RouterCase(TestCase):
         self.assertEqual((status, code), (answer.status, error["code"]), error)
         message: str = error["message"]
         return message
+
+
+def url_of(port: int) -> str:
+    """
+    @return: the URL of what listens there.
+    """
+    return f"http://127.0.0.1:{port}"
+
+
+def answers(port: int) -> bool:
+    """
+    @return: whether anybody listens there.
+    """
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def read_events(answer: HTTPResponse) -> Iterator[Any]:

@@ -19,6 +19,8 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 TOO_LARGE = "too-large"
 """A model that every server knows, and fails to load."""
 
+CHAT = "POST /v1/chat/completions"
+
 Answer = tuple[int, object]
 """Status and JSON of an answer; text is sent as a stream of events."""
 
@@ -29,6 +31,8 @@ class ModelServer(Resource):
 
     @ivar loaded: what it holds: instances, each with its model.
     @ivar load_s: seconds that a load takes.
+    @ivar chat_s: seconds that a chat takes, which is answered by what is loaded
+        at its end.
     @ivar asked: method and path of every request.
     @ivar routes: by method and path, what answers a request, given that and
         the JSON of its body.
@@ -43,6 +47,7 @@ class ModelServer(Resource):
         super().__init__()
         self.clock = clock
         self.load_s = load_s
+        self.chat_s = 0.0
         self.loaded: dict[str, str] = {}
         self.asked: list[str] = []
         self.routes: dict[str, Callable[[Request, dict[str, Any]], Any]] = {}
@@ -71,7 +76,12 @@ class ModelServer(Resource):
             request.write(text.encode())
             request.finish()
 
-        maybeDeferred(self.routes.get(asked, self.unknown), request, body).addCallback(send)
+        route = self.routes.get(asked, self.unknown)
+        if asked == CHAT and self.chat_s:
+            answering = deferLater(self.clock, self.chat_s, route, request, body)
+        else:
+            answering = maybeDeferred(route, request, body)
+        answering.addCallback(send)
         return NOT_DONE_YET
 
     def unknown(self, request: Request, body: dict[str, Any]) -> Answer:
@@ -111,10 +121,13 @@ def serve(make: Callable[[Any, float], ModelServer], argv: list[str]) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--load-s", type=float, default=0.0, help="seconds that a load takes")
+    parser.add_argument("--chat-s", type=float, default=0.0, help="seconds that a chat takes")
     options = parser.parse_args(argv)
 
     def run(reactor: Any) -> Deferred[None]:
-        site = Site(make(reactor, options.load_s))
+        server = make(reactor, options.load_s)
+        server.chat_s = options.chat_s
+        site = Site(server)
         reactor.listenTCP(options.port, site, interface=options.host)
         return Deferred()
 
