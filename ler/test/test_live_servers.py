@@ -187,7 +187,7 @@ class OllamaTests(ServerCase):
         """Nor is one beside an engine, when many clients want everything at once."""
         server = self.ollama(*SLOW)
         self.engine("p", "--load-s=0.05", "--stop-s=0.05")
-        router = self.start()
+        self.start()
         for _ in range(2):
             calls = {self.call(model): model for model in (QWEN, "p", LLAMA) * 2}
             for call, model in calls.items():
