@@ -150,7 +150,8 @@ class RouterCase(TestCase):
                 lock = ["flock", "--nonblock", "--no-fork", f"--conflict-exit-code={CROWDED}"]
                 command = [*lock, str(self.folder / "memory"), *command]
         self.configure(key, type="generic_process", port=port, start_cmd=command, **keys)
-        self.models.append({"id": key, "engine": key})
+        others = [model for model in self.models if model["engine"] != key]
+        self.models = [*others, {"id": key, "engine": key}]
         return port
 
     def configure(self, key: str, port: int, **keys: object) -> None:
