@@ -24,6 +24,9 @@ from ler.errors import (
     ModelUnloaded,
     Refused,
     RouterError,
+    Unavailable,
+    Unreachable,
+    UpstreamError,
 )
 from ler.interfaces import IHealthCheck, IModelServer, IServiceUnit, LoadedModel
 
@@ -214,6 +217,19 @@ class Host:
             raise EngineStartFailed(f"{self} said that it loaded {model}, but {e}") from None
 
     # Down.
+
+    async def be_heard(self) -> None:
+        """
+        See that the server says what it holds, or that it is busy.
+
+        @raise EngineStuck: when it does neither, so that waiting may not help.
+        """
+        try:
+            await self.held()
+        except (Unreachable, UpstreamError) as e:
+            raise EngineStuck(f"nobody knows what {self} holds: {e}; stop it by hand") from None
+        except Unavailable:
+            pass
 
     async def clear(self, is_mine: Callable[[str], bool]) -> None:
         """

@@ -161,6 +161,9 @@ class ModelFace:
             # First, since it helps where the server hears nothing any more.
             # What runs in spite of it is not the unit's, and still asked.
             await host.stop_if_unused(closing)
+            if closing:
+                # Who ends the router does not wait until a server recovers.
+                await host.be_heard()
             await host.clear(self._is_mine)
 
     async def _loaded(self) -> tuple[Residency, ...]:

@@ -135,7 +135,8 @@ class RouterCase(TestCase):
         self, key: str, *options: str, command: list[str] | None = None, **keys: object
     ) -> int:
         """
-        Configure an engine, and a model of the same name.
+        Configure an engine, and a model of the same name, in place of what had
+        that name before.
 
         @param options: what its stand-in is told.
         @param command: what is run instead of a stand-in.
@@ -149,9 +150,9 @@ class RouterCase(TestCase):
             if keys.get("exclusive", True):
                 lock = ["flock", "--nonblock", "--no-fork", f"--conflict-exit-code={CROWDED}"]
                 command = [*lock, str(self.folder / "memory"), *command]
+        self.forget_engine(key)
         self.configure(key, type="generic_process", port=port, start_cmd=command, **keys)
-        others = [model for model in self.models if model["engine"] != key]
-        self.models = [*others, {"id": key, "engine": key}]
+        self.models.append({"id": key, "engine": key})
         return port
 
     def configure(self, key: str, port: int, **keys: object) -> None:
@@ -196,9 +197,9 @@ class RouterCase(TestCase):
 
     def forget_engine(self, key: str) -> None:
         """
-        Configure an engine no longer.
+        Configure an engine, and its models, no longer.
         """
-        del self._engines[key]
+        self._engines.pop(key, None)
         self.models = [model for model in self.models if model["engine"] != key]
 
     def start(self, **settings: object) -> Server:
@@ -223,7 +224,7 @@ class RouterCase(TestCase):
         }
         port = document["port"]
         config = self.folder / f"{port}.yaml"
-        config.write_text(yaml.safe_dump(document))
+        config.write_text(yaml.safe_dump(document, sort_keys=False))
         path = os.pathsep.join(sys.path)
         with self.log.open("ab") as log:
             router = run_router(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import socket
+from http import HTTPStatus
 from typing import Any
 
 from ler.test.backends import lmstudio, localai, ollama, tabbyapi
 from ler.test.backends.model_server import TOO_LARGE
-from ler.test.live import Server, free_port, wait_for
+from ler.test.live import PATIENCE, Server, free_port, wait_for
 from ler.test.live_router import ENDLESS, PROMPT, RouterCase, Stopwatch, read_events
 
 QWEN, LLAMA = ollama.MODELS
@@ -41,8 +42,8 @@ def tell(server: Server, path: str, **body: object) -> None:
     Have a server do something behind the router's back.
     """
     with server.request("POST", path, body) as answer:
-        answer.read()
-        assert answer.status < 400, answer.status
+        text = answer.read()
+        assert answer.status == HTTPStatus.OK, text
 
 
 def ids(router: Server) -> set[str]:
@@ -264,7 +265,7 @@ class BesideTests(ServerCase):
     def test_remote(self) -> None:
         """Another router's engines need none of our memory; when it is down we say so."""
         port = free_port()
-        self.engine("far", exclusive=False)  # It has a box of its own.
+        self.engine("far", exclusive=False)  # It is on another machine, so to speak.
         far = self.start(port=port, state_dir="far")
         self.forget_engine("far")
         self.engine("p", *ENDLESS)
@@ -321,7 +322,7 @@ class ListingTests(ServerCase):
     def test_engines(self) -> None:
         """It is complete when every engine is down, when one runs, and when another hangs."""
         self.engine("p", discover_models=True)
-        server = self.serve("localai", discover_models=True)
+        server = self.serve("localai", discover_models=True, ready_timeout_s=0.5)
         known = {"p", *localai.MODELS}
         server.stop()
         router = self.start()
@@ -332,7 +333,9 @@ class ListingTests(ServerCase):
             self.call(localai.MODELS[0])
             wait_for(lambda: self.waiting(router) == 1)
             self.assertEqual(known, self.listed(router))
-            router.stop()
+            with Stopwatch() as watch:
+                router.stop()
+            self.assertLess(watch.seconds, PATIENCE / 2)
             router = self.start()
             self.assertEqual(known, self.listed(router))
             self.assertEqual("adopting", self.slot(router)["state"])

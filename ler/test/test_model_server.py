@@ -376,6 +376,25 @@ class FreeTests(ServerCase):
         self.successResultOf(self.engine.close())
         self.assertEqual(["load m", "unload m"], self.server.events)
 
+    def test_close_unheard(self) -> None:
+        """When the router goes, it does not wait for a server of which nothing is known."""
+        self.successResultOf(self.engine.bring_up("m"))
+        self.server.silent = Unreachable("no answer within 5 s")
+        stuck = self.failureResultOf(self.engine.close(), EngineStuck).value
+        self.assertIn("nobody knows what engine e at http", stuck.message)
+        self.assertIn("no answer within 5 s", stuck.message)
+
+    def test_close_busy(self) -> None:
+        """It does wait for one that is busy."""
+        self.successResultOf(self.engine.bring_up("m"))
+        self.server.silent = Unavailable("it is loading n")
+        closing = self.engine.close()
+        self.assertNoResult(closing)
+        self.server.silent = None
+        self.pass_time(1)
+        self.successResultOf(closing)
+        self.assertEqual([], self.held())
+
     def test_leave(self) -> None:
         """A model that is left stays loaded."""
         self.successResultOf(self.engine.bring_up("m"))
