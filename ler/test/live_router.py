@@ -180,19 +180,26 @@ class RouterCase(TestCase):
         port = free_port()
         command = [sys.executable, "-m", f"ler.test.backends.{name}", f"--port={port}", *options]
         path = os.pathsep.join(sys.path)
-        server = Server(
-            command,
-            port,
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        output = self.folder / f"{name}.log"
+        with output.open("wb") as log:
+            server = Server(
+                command,
+                port,
+                env={**os.environ, "PYTHONPATH": path},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self.addCleanup(server.stop)
         backend = import_module(f"ler.test.backends.{name}")
         self.models += [{"id": model, "engine": name} for model in backend.MODELS]
         [settings] = yaml.safe_load(preset.read_text())["engines"].values()
         self.configure(name, port, **{**settings, "base_url": url_of(port), **keys})
-        wait_for(lambda: answers(port))
+
+        def listens() -> bool:
+            self.assertIsNone(server.process.poll(), output.read_text())
+            return answers(port)
+
+        wait_for(listens)
         return server
 
     def forget_engine(self, key: str) -> None:
