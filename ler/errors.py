@@ -10,6 +10,7 @@ chooses a status.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 GIB = 1 << 30
@@ -20,9 +21,9 @@ class RouterError(Exception):
     A failure with an answer for the client.
 
     @cvar code: the stable C{error.code} of the OpenAI dialect.
-    @cvar openai: status and C{error.type} in the OpenAI dialect.
-    @cvar anthropic: status and C{error.type} in the Anthropic dialect.
-    @cvar ollama: status in the Ollama dialect, whose error is a plain string.
+    @ivar openai: status and C{error.type} in the OpenAI dialect.
+    @ivar anthropic: status and C{error.type} in the Anthropic dialect.
+    @ivar ollama: status in the Ollama dialect, whose error is a plain string.
     @cvar param: the request field at fault, or L{None}.
     @ivar message: one sentence that names the cause and the cure.
     @ivar retry_after: seconds after which a retry can help, or L{None}.
@@ -31,9 +32,9 @@ class RouterError(Exception):
     """
 
     code: ClassVar[str] = "internal_error"
-    openai: ClassVar[tuple[int, str]] = (500, "server_error")
-    anthropic: ClassVar[tuple[int, str]] = (500, "api_error")
-    ollama: ClassVar[int] = 500
+    openai: tuple[int, str] = (500, "server_error")
+    anthropic: tuple[int, str] = (500, "api_error")
+    ollama: int = 500
     param: ClassVar[str | None] = None
     should_retry: bool | None = None
 
@@ -68,6 +69,12 @@ class InvalidJSON(BadRequest):
     code = "invalid_json"
 
 
+class InvalidMultipart(BadRequest):
+    """The body is not the multipart form that its head promises."""
+
+    code = "invalid_multipart"
+
+
 class MissingModel(BadRequest):
     """The body names no model."""
 
@@ -89,6 +96,12 @@ class UnknownModel(RouterError):
     anthropic = (404, "not_found_error")
     ollama = 404
     param = "model"
+
+
+class NotSpoken(BadRequest):
+    """The engine does not speak the dialect, and nothing translates it."""
+
+    code = "unsupported_by_engine"
 
 
 class UnknownPath(RouterError):
@@ -161,6 +174,34 @@ class ControlPath(Forbidden):
     """The path would change what an engine holds; the slot alone may do that."""
 
     code = "control_path"
+
+
+class DestructiveDisabled(Forbidden):
+    """The request would change what a server keeps on its disk."""
+
+    code = "destructive_api_disabled"
+
+
+class CloudModel(Forbidden):
+    """The model runs elsewhere, and the prompt would go there."""
+
+    code = "cloud_model"
+
+
+class NotOffered(RouterError):
+    """What is asked for needs something that is not configured."""
+
+    code = "not_offered"
+    openai = (501, "invalid_request_error")
+    anthropic = (501, "invalid_request_error")
+    ollama = 501
+    should_retry = False
+
+
+class WebsocketUnavailable(NotOffered):
+    """The library that speaks websocket is not installed."""
+
+    code = "websocket_unavailable"
 
 
 # What we, or the engines, cannot do now.
@@ -319,6 +360,38 @@ class UpstreamError(RouterError):
     code = "upstream_error"
     openai = (502, "server_error")
     ollama = 502
+
+
+class UpstreamRefused(RouterError):
+    """
+    The engine answered an error, in a shape that the client could not read.
+
+    @ivar status: the engine's own status, which the client gets.
+    """
+
+    code = "upstream_refused"
+
+    _ANTHROPIC: ClassVar[Mapping[int, str]] = {
+        401: "authentication_error",
+        403: "permission_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        503: "overloaded_error",
+        504: "timeout_error",
+        529: "overloaded_error",
+    }
+
+    def __init__(
+        self, message: str, status: int, *, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message, headers=headers)
+        mine = status < 500
+        self.status = status
+        self.openai = (status, "invalid_request_error" if mine else "server_error")
+        kind = self._ANTHROPIC.get(status, "invalid_request_error" if mine else "api_error")
+        self.anthropic = (status, kind)
+        self.ollama = status
 
 
 class UpstreamTimeout(RouterError):

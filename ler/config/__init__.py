@@ -19,6 +19,7 @@ What is wrong goes into one L{report<ler.config.report>}, with file and line.
 
 from ler.config.loader import Loaded, load
 from ler.config.model import (
+    ApiKey,
     ApiSwap,
     Config,
     Discover,
@@ -36,6 +37,7 @@ from ler.config.report import ConfigError, Problem
 from ler.config.schema import json_schema
 
 __all__ = [
+    "ApiKey",
     "ApiSwap",
     "Config",
     "ConfigError",

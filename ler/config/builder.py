@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from ler.config.model import ENGINE_TYPES, ApiSwap, Config, Engine, GenericProcess
+from ler.config.model import ENGINE_TYPES, ApiKey, ApiSwap, Config, Engine, GenericProcess
 from ler.config.report import Report, suggestion
 from ler.config.retired import PROTECTIVE, RETIRED
 from ler.config.setting import Bounds
@@ -117,6 +117,10 @@ class Builder:
                     self._fail_unknown((*path, inner), inner, retired.known)
         elif section is Config and name.lower() in PROTECTIVE:
             self._fail(path, "unknown key; did you mean 'api_keys'?")
+        elif section is ApiKey:
+            # The path of the whole: its name may be a secret gone astray.
+            names = ", ".join(setting.name for setting in settings(ApiKey))
+            self._fail(path[:-1], f"must be text, or a mapping of {names}")
         else:
             self._fail_unknown(path, name, [setting.name for setting in settings(section)])
 
@@ -164,7 +168,10 @@ class Builder:
         @return: a section, or what a scalar stands for.
         """
         if isinstance(shape.base, type) and is_dataclass(shape.base):
-            return self._section(shape.base, node, path)
+            if shape.bounds.plain is None or isinstance(node, Section):
+                return self._section(shape.base, node, path)
+            text = self._single(replace(shape, base=str), node, path)
+            return shape.bounds.plain("" if text is _NONE else text)
         if shape.base is Any:
             return self._json(shape, node, path)
         value = self._scalar(shape, node, path)

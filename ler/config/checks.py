@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from ler.config.engine_checks import check_engine
 from ler.config.model import ApiSwap, Config, Engine, GenericProcess, Ollama, Remote
 from ler.config.report import Report, suggestion
-from ler.config.tree import Section, dotted, find, texts
+from ler.config.tree import Kind, Listing, Node, Scalar, Section, child, dotted, find, texts
 from ler.config.values import address, is_loopback, local
 
 # Engines of which every model is resident by itself.
@@ -34,7 +34,9 @@ def check(config: Config, report: Report, environ: Mapping[str, str]) -> None:
     _check_aliases(config, report)
     _check_residence(config, report)
     _check_preload(config, report)
+    _check_keys(config, report)
     _check_openness(config, report)
+    _check_management(config, report)
     _check_exit(config, report, environ)
 
 
@@ -223,6 +225,32 @@ def _residents(config: Config, owner: Engine, name: str) -> dict[str, bool]:
     return dict([residents[name]] if name in residents else residents.values())
 
 
+def _check_keys(config: Config, report: Report) -> None:
+    """
+    Every key is there, once, and opens something.
+    """
+    first: dict[bytes, int] = {}
+    for index, key in enumerate(config.api_keys):
+        path = ("api_keys", index)
+        section = find(report.root, path)
+        given = [child(section, name) for name in ("key", "sha256")]
+        if isinstance(section, Section) and sum(map(_is_given, given)) != 1:
+            report.error(path, "must hold either key or sha256")
+        scopes = child(section, "scopes")
+        if isinstance(scopes, Listing) and not scopes.items:
+            report.error((*path, "scopes"), "must name what the key opens")
+        if (key.key or key.sha256) and first.setdefault(key.digest, index) != index:
+            other = dotted(("api_keys", first[key.digest]))
+            report.error(path, f"is the key of {other} already")
+
+
+def _is_given(node: Node | None) -> bool:
+    """
+    @return: whether anything stands there.
+    """
+    return node is not None and not (isinstance(node, Scalar) and node.kind is Kind.NULL)
+
+
 def _check_openness(config: Config, report: Report) -> None:
     """
     Who listens to the world asks for keys.
@@ -231,6 +259,17 @@ def _check_openness(config: Config, report: Report) -> None:
         report.warn(
             ("host",),
             "without api_keys, everybody who can reach this address can use every engine",
+        )
+
+
+def _check_management(config: Config, report: Report) -> None:
+    """
+    What may be changed is there.
+    """
+    ollamas = [engine for engine in _enabled(config) if isinstance(engine, Ollama)]
+    if config.allow_destructive_ollama_api and not ollamas:
+        report.warn(
+            ("allow_destructive_ollama_api",), "has no effect: there is no engine of type ollama"
         )
 
 

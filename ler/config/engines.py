@@ -14,6 +14,15 @@ from ler.config.setting import setting
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
+Speech = Literal["openai", "ollama", "anthropic", "responses"]
+"""What an engine may speak: OpenAI's chats, completions and embeddings;
+Ollama's own API; Anthropic's messages; OpenAI's responses."""
+
+SPEAKS = (
+    "What the server speaks itself: openai, ollama (its /api), anthropic (/v1/messages), "
+    "responses (/v1/responses). Requests in these pass as they are, others are translated."
+)
+
 CONTROL_PATHS = (
     "/sleep",
     "/wake_up",
@@ -67,6 +76,7 @@ class Engine:
         factory=dict,
         check=values.header,
     )
+    speaks: tuple[Speech, ...] = setting(SPEAKS, ("openai",))
     served_models: tuple[str, ...] = setting("Further ids that this engine answers to.", ())
     discover_models: bool = setting(DISCOVER_MODELS, False)
     tags_cache_ttl_s: float = setting(
@@ -297,6 +307,12 @@ class Ollama(Server):
         "How long a model may take to load.", 330.0, minimum=0, exclusive=True
     )
     discover_models: bool = setting(DISCOVER_MODELS, True)
+    speaks: tuple[Speech, ...] = setting(SPEAKS, ("openai", "ollama", "anthropic", "responses"))
+    allow_cloud_models: bool = setting(
+        "Whether models may be used that the server only passes on to ollama.com, with the "
+        "prompts.",
+        False,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

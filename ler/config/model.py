@@ -6,11 +6,13 @@ types of engines are in L{ler.config.engines}.
 The fields are the single source of the loader, of the JSON schema and of the
 reference in the documentation: L{setting} carries the help text and the bounds
 beside the type and the default.  Keys ending in C{_s} are seconds, in C{_mb}
-MiB; C{memory} is GiB.  Keys ending in C{_cmd} or C{_script} are command lines.
+MiB, in C{_gb} GiB; C{memory} is GiB, too.  Keys ending in C{_cmd} or
+C{_script} are command lines.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +32,15 @@ from ler.config.engines import (
 )
 from ler.config.setting import setting
 
+Capability = Literal[
+    "completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio"
+]
+
 __all__ = [
     "ENGINE_TYPES",
+    "ApiKey",
     "ApiSwap",
+    "Capability",
     "Config",
     "Discover",
     "Ds4",
@@ -72,7 +80,9 @@ class Model:
     model_name: str | None = setting(
         "Name that the engine expects in the body; the id when absent.", None
     )
-    context_length: int = setting("Context length in listings.", 131072, minimum=1)
+    context_length: int | None = setting(
+        "Context length in listings, in tokens; clients fit their prompts to it.", None, minimum=1
+    )
     exclusive: bool | None = setting(
         "Whether this model of an api_swap or ollama engine needs the whole memory; as its "
         "engine when absent.",
@@ -87,6 +97,25 @@ class Model:
     )
     disable_thinking_below_max_tokens: int | None = setting(
         "Token budgets below this switch a reasoning model's thinking off.", None, minimum=1
+    )
+    capabilities: tuple[Capability, ...] = setting(
+        "What it can do, for Ollama clients, some of which hide models without tools; when "
+        "empty, what its Ollama server says, or else completion and tools.",
+        (),
+    )
+    family: str | None = setting(
+        "Its architecture, such as qwen3, for Ollama clients; where this and the next three are "
+        "absent, what its Ollama server says.",
+        None,
+    )
+    parameter_size: str | None = setting(
+        "How many parameters it has, such as 32.8B, for Ollama clients.", None
+    )
+    quantization: str | None = setting(
+        "How it is quantized, such as Q4_K_M, for Ollama clients.", None
+    )
+    size_gb: float | None = setting(
+        "GiB that it takes, for Ollama clients.", None, minimum=0, exclusive=True
     )
 
 
@@ -134,6 +163,41 @@ class Discover:
     )
 
 
+Scope = Literal["inference", "read", "admin"]
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """
+    One key of clients, and what it is good for.
+    """
+
+    scopes: tuple[Scope, ...] = setting(
+        "What it opens: inference (models and their listings), read (status, metrics and "
+        "listings), admin (everything)."
+    )
+    key: str | None = setting("The key.", None, check=values.api_key)
+    sha256: str | None = setting(
+        "In place of the key its hash, as of: printf %s KEY | sha256sum.",
+        None,
+        check=values.sha256,
+    )
+    label: str | None = setting("What it is called in the log.", None, check=values.label)
+
+    @property
+    def digest(self) -> bytes:
+        """
+        The SHA-256 of the key.
+        """
+        if self.sha256 is not None:
+            return bytes.fromhex(self.sha256)
+        return hashlib.sha256((self.key or "").encode("utf-8")).digest()
+
+
+def _opens_everything(key: str) -> ApiKey:
+    return ApiKey(("admin",), key)
+
+
 @dataclass(frozen=True)
 class Config:
     """
@@ -147,20 +211,43 @@ class Config:
     )
     host: str = setting("Address to listen on.", "127.0.0.1", check=values.host)
     port: int = setting("Port to listen on.", 8077, minimum=0, maximum=65535)
-    api_keys: tuple[str, ...] = setting(
-        "Keys of clients; none means open.", (), check=values.api_key
+    api_keys: tuple[ApiKey, ...] = setting(
+        "Keys of clients, as text or with what they open; none means open.",
+        (),
+        check=values.api_key,
+        plain=_opens_everything,
     )
+    metrics_auth: bool = setting("Whether /metrics needs a key, where there are keys.", True)
     allowed_hosts: tuple[str, ...] = setting(
         "Further values of the Host header to accept; * accepts all.", (), check=values.host_header
     )
     allowed_origins: tuple[str, ...] = setting(
         "Further values of the Origin header to accept; * accepts all.", (), check=values.origin
     )
+    cors: bool = setting(
+        "Whether web pages of accepted origins may read the answers (CORS headers).", True
+    )
     max_body_mb: float = setting("Largest request body.", 64.0, minimum=0, exclusive=True)
     max_upload_mb: float = setting(
-        "Largest multipart request body.", 1024.0, minimum=0, exclusive=True
+        "Largest multipart request body, or blob for Ollama.", 1024.0, minimum=0, exclusive=True
     )
     max_json_depth: int = setting("Deepest nesting of a JSON body.", 128, minimum=1)
+    max_websocket_message_mb: float = setting(
+        "Largest message of a websocket.", 16.0, minimum=0, exclusive=True
+    )
+    websocket_wait_s: float = setting(
+        "How long a websocket may wait for its engine; programs that ask for one give up soon.",
+        8.0,
+        minimum=0,
+        exclusive=True,
+    )
+    websocket_idle_s: float | None = setting(
+        "How long nothing may be said on a websocket before it is closed.",
+        300.0,
+        minimum=0,
+        exclusive=True,
+        words={"never": None},
+    )
     client_stall_timeout_s: float | None = setting(
         "How long a client may stop reading before its answer is cut.",
         300.0,
@@ -189,6 +276,19 @@ class Config:
         2.0,
         minimum=0,
     )
+    swap_keepalive_chunk_s: float | None = setting(
+        "Seconds between empty chunks in waiting chat streams, for clients with timers that "
+        "nothing else resets; they make time to the first chunk look short.",
+        None,
+        minimum=0,
+        exclusive=True,
+        words={"never": None},
+    )
+    ndjson_keepalive: Literal["space", "newline", "chunk"] = setting(
+        "Heartbeat of streams of JSON lines: a space; a newline, which many clients cannot read; "
+        "or a line with an empty answer.",
+        "space",
+    )
     drain_timeout_s: float | None = setting(
         "How long running answers may go on once a swap is due.",
         300.0,
@@ -205,6 +305,16 @@ class Config:
     )
     upstream_connect_timeout_s: float = setting(
         "Time limit of a connection to an engine.", 15.0, minimum=0, exclusive=True
+    )
+    ollama_version: str = setting(
+        "Version that Ollama clients are told; some refuse one below 0.13.4.",
+        "0.32.0",
+        check=values.version,
+    )
+    allow_destructive_ollama_api: bool = setting(
+        "Whether clients may pull, push, create, copy and delete models of the first ollama "
+        "engine.",
+        False,
     )
     on_exit: Literal["stop", "leave"] = setting(
         "What becomes of running engines when the router stops.", "stop"

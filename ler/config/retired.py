@@ -59,9 +59,6 @@ RETIRED: Mapping[type, Mapping[str, Retired]] = {
             "enabled base_url health_path unload_timeout_s systemd_unit tags_cache_ttl_s "
             "control_headers",
         ),
-        "allow_destructive_ollama_api": Retired(
-            "this version lets no client change which models an Ollama server has"
-        ),
     },
     GenericProcess: {
         "process_pattern": Retired("the router owns the whole process tree itself"),
@@ -75,7 +72,6 @@ RETIRED: Mapping[type, Mapping[str, Retired]] = {
         "memory_gb": Retired("set memory, in GiB"),
         "quality_tier": _NO_PICKER,
         "speed_tier": _NO_PICKER,
-        "capabilities": _NO_PICKER,
         "strengths": _NO_PICKER,
         "smart_enabled": _NO_PICKER,
     },

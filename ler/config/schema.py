@@ -128,7 +128,8 @@ def _bases(shape: Shape) -> list[JSON]:
         return [_text(shape), {"type": "integer"}] if shape.bounds.digits else [_text(shape)]
     if shape.base in _NAMES:
         return [{"type": _NAMES[shape.base], **_range(shape.bounds)}]
-    return [_section(shape.base)]
+    section = _section(shape.base)
+    return [section] if shape.bounds.plain is None else [_text(shape), section]
 
 
 def _text(shape: Shape) -> JSON:

@@ -26,6 +26,8 @@ class Bounds:
     @ivar path: a file or folder: relative ones are of the config's folder.
     @ivar check: a function of L{ler.config.values} from a value to a complaint
         or L{None}; of a mapping it judges each pair.
+    @ivar plain: of a section: what makes one of the text that may stand for
+        it, and that C{check} has judged.
 
     Of a list all of this is said of each item.
     """
@@ -38,6 +40,7 @@ class Bounds:
     digits: bool = False
     path: bool = False
     check: Callable[[Any], str | None] | None = None
+    plain: Callable[[str], Any] | None = None
 
 
 def setting(
@@ -53,6 +56,7 @@ def setting(
     digits: bool = False,
     path: bool = False,
     check: Callable[[Any], str | None] | None = None,
+    plain: Callable[[str], Any] | None = None,
 ) -> Any:
     """
     A dataclass field that knows its help text and its bounds.
@@ -63,7 +67,9 @@ def setting(
     """
     metadata = {
         "help": help,
-        "bounds": Bounds(minimum, maximum, exclusive, words or {}, blank, digits, path, check),
+        "bounds": Bounds(
+            minimum, maximum, exclusive, words or {}, blank, digits, path, check, plain
+        ),
     }
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)

@@ -147,6 +147,31 @@ def api_key(value: str) -> str | None:
     return None
 
 
+def version(value: str) -> str | None:
+    """
+    Check a version that programs compare.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){2}", value):
+        return "must be three numbers joined by dots, such as 0.32.0"
+    return None
+
+
+def sha256(value: str) -> str | None:
+    """
+    Check a hash that is written in hexadecimal.
+    """
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+        return "must be 64 hexadecimal digits"
+    return None
+
+
+def label(value: str) -> str | None:
+    """
+    Check a name that stands in lines of the log.
+    """
+    return api_key(value)
+
+
 def ready_check(value: str) -> str | None:
     """
     Check the condition of a readiness probe.

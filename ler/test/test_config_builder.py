@@ -4,6 +4,7 @@ Tests for L{ler.config.builder}.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 
 from ler.config import ApiSwap, GenericProcess
@@ -90,6 +91,9 @@ MALFORMED = (
     ("memory_assist: [drop_cash]\n",
      "6: memory_assist[0]: must be one of stat_refresh, drop_slab, drop_cache; "
      "did you mean 'drop_cache'?"),
+    ("models: [{id: m, engine: a, capabilities: [coding]}]\n",
+     "6: models[0].capabilities[0]: must be one of completion, tools, insert, vision, embedding, "
+     "thinking, image, audio"),
     ("scheduler: {policy: lifo}\n",
      "6: scheduler.policy: must be one of join, fifo; did you mean 'fifo'?"),
     # Text.
@@ -124,6 +128,8 @@ MALFORMED = (
     ("    ready_path: health\n", "6: engines.a.ready_path: must begin with /"),
     ("    ready_check: status=ok\n",
      "6: engines.a.ready_check: must be key==value, model:<id> or completion"),
+    ("ollama_version: 0.32.0-rc1\n",
+     "6: ollama_version: must be three numbers joined by dots, such as 0.32.0"),
     ("host: http://x\n",
      "6: host: must be an IP address (without brackets) or a host name"),
     # Lists.
@@ -132,6 +138,21 @@ MALFORMED = (
     ("api_keys: [a, '']\n", "6: api_keys[1]: must not be blank"),
     ("api_keys:\n- a\n-\n", "8: api_keys[1]: must be text, but is empty"),
     ("api_keys: [a b]\n", "6: api_keys[0]: must be printable and hold no spaces"),
+    ("api_keys: [1]\n", "6: api_keys[0]: must be text; YAML takes this for a number: quote it"),
+    ("api_keys: [[a]]\n", "6: api_keys[0]: must be text"),
+    ("api_keys: [{key: a, scope: x, scopes: [read]}]\n",
+     "6: api_keys[0]: must be text, or a mapping of scopes, key, sha256, label"),
+    ("api_keys: [{key: a}]\n", "6: api_keys[0].scopes: is required"),
+    ("api_keys: [{key: a, scopes: }]\n", "6: api_keys[0].scopes: must be a list, but is empty"),
+    ("api_keys: [{key: a, scopes: [write]}]\n",
+     "6: api_keys[0].scopes[0]: must be one of inference, read, admin"),
+    ("api_keys: [{key: ' ', scopes: [read]}]\n", "6: api_keys[0].key: must not be blank"),
+    ("api_keys: [{key: a b, scopes: [read]}]\n",
+     "6: api_keys[0].key: must be printable and hold no spaces"),
+    ("api_keys: [{sha256: abc, scopes: [read]}]\n",
+     "6: api_keys[0].sha256: must be 64 hexadecimal digits"),
+    ("api_keys: [{key: a, label: a b, scopes: [read]}]\n",
+     "6: api_keys[0].label: must be printable and hold no spaces"),
     ("models: {id: m, engine: a}\n", "6: models: must be a list"),
     ("models: [m]\n", "6: models[0]: must be a mapping"),
     ("models: [{id: m}]\n", "6: models[0].engine: is required"),
@@ -338,6 +359,19 @@ class ValuesTests(ConfigTestCase):
         """
         engine = self.engine("    cwd:\n    memory: ~\n    port: null\n")
         self.assertEqual((None, None, None), (engine.cwd, engine.memory, engine.port))
+
+    def test_keys(self) -> None:
+        """
+        A key of clients is text and opens everything, or a mapping that says
+        what it opens.
+        """
+        digest = hashlib.sha256(b"b").hexdigest()
+        text = f"api_keys: [a, {{sha256: '{digest.upper()}', scopes: [read], label: x}}]\n"
+        plain, hashed = self.load(BASE + text).config.api_keys
+        self.assertEqual((("admin",), "a", None), (plain.scopes, plain.key, plain.label))
+        self.assertEqual((("read",), None, "x"), (hashed.scopes, hashed.key, hashed.label))
+        self.assertEqual(hashlib.sha256(b"a").digest(), plain.digest)
+        self.assertEqual(hashlib.sha256(b"b").digest(), hashed.digest)
 
     def test_empty_sections(self) -> None:
         """

@@ -5,6 +5,7 @@ Tests for L{ler.config.checks}.
 from __future__ import annotations
 
 import sys
+from hashlib import sha256
 
 from ler.test.test_config import BASE, ConfigTestCase
 
@@ -56,6 +57,20 @@ class ProblemTests(ConfigTestCase):
         ("aliases: {x: llama-9b}\nmodels: [{id: llama-8b, engine: a}]\n",
          "6: aliases.x: no model 'llama-9b'; did you mean 'llama-8b'?"),
         ("aliases: {x: 'm*'}\nmodels: [{id: mmmmmm, engine: a}]\n", "6: aliases.x: no model 'm*'"),
+        # Keys.
+        ("api_keys: [{scopes: [read]}]\n", "6: api_keys[0]: must hold either key or sha256"),
+        (f"api_keys: [{{key: a, sha256: {'a' * 64}, scopes: [read]}}]\n",
+         "6: api_keys[0]: must hold either key or sha256"),
+        ("api_keys: [{key: , scopes: [read]}]\n",
+         "6: api_keys[0]: must hold either key or sha256"),
+        ("api_keys: [{key: ~, sha256: null, scopes: [read]}]\n",
+         "6: api_keys[0]: must hold either key or sha256"),
+        ("api_keys: [{key: a, scopes: []}]\n",
+         "6: api_keys[0].scopes: must name what the key opens"),
+        ("api_keys:\n- b\n- a\n- key: a\n  scopes: [read]\n",
+         "9: api_keys[2]: is the key of api_keys[1] already"),
+        (f"api_keys: [a, {{sha256: {sha256(b'a').hexdigest()}, scopes: [read]}}]\n",
+         "6: api_keys[1]: is the key of api_keys[0] already"),
         # Addresses.
         (engine("b", 9001, "exclusive: false"),
          "8: engines.b.base_url: a and b share this address, which only exclusive engines "
@@ -157,6 +172,11 @@ ACCEPTED = (
     "aliases: {x: m, y: s, 'claude-*': m, '*': m}\n",
     # An engine may serve what models gives it anyway.
     "    served_models: [m]\nmodels: [{id: m, engine: a}]\n",
+    # Keys may have anything in common but themselves.
+    "api_keys: [a, b, {key: c, scopes: [inference, read], label: x}, "
+    "{key: d, scopes: [read], label: x}]\n",
+    # Models of an Ollama may be changed.
+    OLLAMA + "allow_destructive_ollama_api: true\n",
     # A disabled engine claims nothing.
     "    served_models: [m]\n" + engine("b", 9002, "served_models: [m]", "enabled: false"),
 )
@@ -179,6 +199,16 @@ class WarningTests(ConfigTestCase):
     """
     What is likely a mistake.
     """
+
+    def test_nothing_to_change(self) -> None:
+        """
+        Without an Ollama there are no models that clients could change.
+        """
+        message = "allow_destructive_ollama_api: has no effect: there is no engine of type ollama"
+        text = "allow_destructive_ollama_api: true\n"
+        self.assertEqual([f"6: {message}"], self.warnings(BASE + text))
+        off = "  o: {type: ollama, enabled: false}\n"
+        self.assertEqual([f"7: {message}"], self.warnings(BASE + off + text))
 
     def test_open_to_the_world(self) -> None:
         """

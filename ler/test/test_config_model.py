@@ -13,6 +13,7 @@ from typing import Any
 
 from ler.config.model import (
     ENGINE_TYPES,
+    ApiKey,
     ApiSwap,
     Config,
     Discover,
@@ -34,6 +35,7 @@ VALUES: Mapping[str, Any] = {
     "aliases": {"x": "served"},
     "allowed_origins": ["https://app.example"],
     "base_url": "http://box:9003",
+    "capabilities": ["vision", "thinking"],
     "control": "process",
     "control_paths": ["/pause"],
     "cwd": "/srv",
@@ -46,11 +48,14 @@ VALUES: Mapping[str, Any] = {
     "loaded_path": "/loaded",
     "log_file": "/var/log/x.log",
     "memory_assist": ["drop_cache"],
+    "ollama_version": "0.33.1",
     "port": 9001,
     "preload": ["m"],
+    "scopes": ["inference", "admin"],
     "ready_check": "status==ok",
     "ready_path": "/v1/models",
     "sleep_level": 2,
+    "speaks": ["openai", "anthropic"],
     "state_dir": "/var/lib/x",
     "state_file": "/var/lib/x.json",
     "stop_signal": "SIGINT",
@@ -58,11 +63,16 @@ VALUES: Mapping[str, Any] = {
     "unload_path": "/unload",
 }
 
-# Keys that can be written with their default only.
-FIXED = {(Discover, "collision"), (Remote, "exclusive"), (Remote, "pin")}
+# Keys that can be written with their default only, or only in place of another.
+FIXED = {
+    (ApiKey, "sha256"),
+    (Discover, "collision"),
+    (Remote, "exclusive"),
+    (Remote, "pin"),
+}
 
 # Keys whose values are sections, which have rows of their own.
-SECTIONS = ("discover", "engines", "models", "scheduler")
+SECTIONS = ("api_keys", "discover", "engines", "models", "scheduler")
 
 
 def document() -> dict[str, Any]:
@@ -85,6 +95,7 @@ def document() -> dict[str, Any]:
             "far": engine("remote", 9107),
         },
         "models": [{"id": "m", "engine": "swap"}],
+        "api_keys": [{"key": "k", "scopes": ["read"]}],
         "scheduler": {},
         "discover": {},
     }
@@ -108,6 +119,7 @@ PLACES: Mapping[type, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     Remote: _engine("far"),
     Model: (lambda it: it["models"][0], lambda config: config.models[0]),
     Discover: (lambda it: it["discover"], lambda config: config.discover),
+    ApiKey: (lambda it: it["api_keys"][0], lambda config: config.api_keys[0]),
     Scheduler: (lambda it: it["scheduler"], lambda config: config.scheduler),
 }
 
@@ -178,7 +190,7 @@ class EveryKeyTests(ConfigTestCase):
         """
         for section in PLACES:
             names = [setting.name for setting in settings(section)]
-            expected = [field.name for field in fields(section) if field.name != "key"]
+            expected = [field.name for field in fields(section) if field.metadata]
             self.assertEqual(expected, names)
             for setting in settings(section):
                 self.assertRegex(setting.help, r"\.$", setting.name)

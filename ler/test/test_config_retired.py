@@ -33,10 +33,6 @@ class RetiredTests(ConfigTestCase):
             "ollama: {base_url: 'http://x'}": (
                 "ollama: has no effect: configure the server under engines, with type: ollama"
             ),
-            "allow_destructive_ollama_api: true": (
-                "allow_destructive_ollama_api: has no effect: this version lets no client change "
-                "which models an Ollama server has"
-            ),
             "    process_pattern: llama-server": (
                 "engines.a.process_pattern: has no effect: the router owns the whole process tree "
                 "itself"
@@ -57,7 +53,6 @@ class RetiredTests(ConfigTestCase):
                 for key, value in {
                     "quality_tier": 3,
                     "speed_tier": 3,
-                    "capabilities": "[coding]",
                     "strengths": "{coding: 0.5}",
                     "smart_enabled": "false",
                 }.items()

@@ -13,7 +13,7 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.config import json_schema
-from ler.config.model import ENGINE_TYPES, Config, Discover, Model, Scheduler
+from ler.config.model import ENGINE_TYPES, ApiKey, Config, Discover, Model, Scheduler
 from ler.config.shape import settings
 from ler.test.test_config import BASE, ConfigTestCase
 from ler.test.test_config_builder import MALFORMED, SWAP
@@ -96,7 +96,7 @@ WORDS: Mapping[str, Any] = {
 BEYOND = re.compile(
     "in plain decimals|must begin with|must be a signal|must be key==value|an IP address|printable"
     "|has a name|may not set|cannot be split|no such home|must look like|load_body[.]|must be a key"
-    "|must be keys|name of a systemd unit"
+    "|must be keys|must be three numbers|name of a systemd unit|hexadecimal"
 )
 
 
@@ -173,6 +173,7 @@ class SchemaTests(SynchronousTestCase):
         sections = {
             Config: top,
             Model: top["models"]["anyOf"][0]["items"]["properties"],
+            ApiKey: top["api_keys"]["anyOf"][0]["items"]["anyOf"][1]["properties"],
             Discover: top["discover"]["anyOf"][0]["properties"],
             Scheduler: top["scheduler"]["anyOf"][0]["properties"],
             **{

@@ -119,6 +119,28 @@ class ChecksTests(SynchronousTestCase):
         """
         self.check(values.api_key, ["sk-1", "\u00e9"], ["a b", "a\n", "\ta"])
 
+    def test_sha256(self) -> None:
+        """
+        A hash is 256 bits.
+        """
+        self.check(values.sha256, ["0" * 64, "aF" * 32], ["0" * 63, "g" * 64, "0" * 64 + "\n"])
+
+    def test_label(self) -> None:
+        """
+        A label is one word in a line of the log.
+        """
+        self.check(values.label, ["laptop", "\u00e9-1"], ["a b", "a\n"])
+
+    def test_version(self) -> None:
+        """
+        A version is three numbers: clients cannot compare anything else.
+        """
+        self.check(
+            values.version,
+            ["0.32.0", "10.2.33"],
+            ["0.32", "0.32.0.1", "v0.32.0", "0.32.0-rc1", "0.32.x", "0.32.0\n", "1" * 10 + ".0.0"],
+        )
+
     def test_ready_check(self) -> None:
         """
         A readiness condition has one of three forms.
@@ -188,6 +210,9 @@ class ChecksTests(SynchronousTestCase):
             values.unit_name,
             values.signal_name,
             values.api_key,
+            values.label,
+            values.sha256,
+            values.version,
         ):
             for value in ("=secret \n", "http://secret\n", "http://x:secret"):
                 self.assertNotIn("secret", check(value) or "")

@@ -78,7 +78,7 @@ class VariablesInFilesTests(ConfigTestCase):
         self.assertEqual("/one", engine.cwd)
         self.assertEqual({"X": "two words"}, engine.env)
         self.assertEqual(("one/m",), engine.served_models)
-        self.assertEqual(("one",), config.api_keys)
+        self.assertEqual(["one"], [key.key for key in config.api_keys])
 
     def test_one_word_stays_one(self) -> None:
         """

@@ -17,9 +17,15 @@ from ler.errors import GIB, InsufficientMemory, InvalidKey, RouterError, WrongMe
 ANSWERS = {
     "invalid_request": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "invalid_json": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
+    "invalid_multipart": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "missing_model": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "invalid_path": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "model_not_found": (404, "invalid_request_error", 404, "not_found_error", 404, None),
+    "unsupported_by_engine": (
+        *(400, "invalid_request_error"),
+        *(400, "invalid_request_error"),
+        *(400, None),
+    ),
     "not_found": (404, "invalid_request_error", 404, "not_found_error", 404, None),
     "method_not_allowed": (405, "invalid_request_error", 405, "invalid_request_error", 405, None),
     "request_too_large": (413, "invalid_request_error", 413, "request_too_large", 413, None),
@@ -32,6 +38,14 @@ ANSWERS = {
     "forbidden": (403, "permission_error", 403, "permission_error", 403, None),
     "foreign_host": (403, "permission_error", 403, "permission_error", 403, None),
     "control_path": (403, "permission_error", 403, "permission_error", 403, None),
+    "destructive_api_disabled": (403, "permission_error", 403, "permission_error", 403, None),
+    "cloud_model": (403, "permission_error", 403, "permission_error", 403, None),
+    "not_offered": (501, "invalid_request_error", 501, "invalid_request_error", 501, False),
+    "websocket_unavailable": (
+        *(501, "invalid_request_error"),
+        *(501, "invalid_request_error"),
+        *(501, False),
+    ),
     "unavailable": (503, "server_error", 529, "overloaded_error", 503, None),
     "queue_full": (503, "server_error", 529, "overloaded_error", 503, None),
     "shutting_down": (503, "server_error", 529, "overloaded_error", 503, None),
@@ -50,6 +64,8 @@ ANSWERS = {
     "model_unloaded": (502, "server_error", 500, "api_error", 502, None),
     "upstream_truncated": (502, "server_error", 500, "api_error", 502, None),
     "upstream_error": (502, "server_error", 500, "api_error", 502, None),
+    # Each of its instances has a status of its own.
+    "upstream_refused": (500, "server_error", 500, "api_error", 500, None),
     "upstream_timeout": (504, "server_error", 504, "timeout_error", 504, False),
     "internal_error": (500, "server_error", 500, "api_error", 500, None),
 }
