@@ -36,6 +36,7 @@ from ler.errors import (
     UnknownPath,
     UnsupportedEncoding,
     UpstreamError,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamTruncated,
     Withdrawn,
@@ -43,10 +44,12 @@ from ler.errors import (
 )
 from ler.web.dialects import (
     ANTHROPIC,
+    OLLAMA,
+    OLLAMA_OTHER,
     OPENAI,
     OPENAI_OTHER,
+    RAW,
     RESPONSES,
-    STREAMS,
     IDialect,
     Rendered,
     dialect_of,
@@ -138,6 +141,10 @@ ANSWERS: list[Answer] = [
     (EngineDied("no"), "engine_died", GATEWAY, API_ERROR, ()),
     (UpstreamTruncated("no"), "upstream_truncated", GATEWAY, API_ERROR, ()),
     (UpstreamError("no"), "upstream_error", GATEWAY, API_ERROR, ()),
+    (UpstreamRefused("no", 404), "upstream_refused", (404, BAD[1]), (404, "not_found_error"), ()),
+    (UpstreamRefused("no", 422), "upstream_refused", (422, BAD[1]), (422, BAD[1]), ()),
+    (UpstreamRefused("no", 500), "upstream_refused", (500, "server_error"), API_ERROR, ()),
+    (UpstreamRefused("no", 503), "upstream_refused", UNAVAILABLE, (503, OVERLOADED[1]), ()),
     (UpstreamTimeout("no"), "upstream_timeout", TIMEOUT, ANTHROPIC_TIMEOUT, (NO_RETRY,)),
     (InternalError("no"), "internal_error", (500, "server_error"), API_ERROR, ()),
 ]
@@ -189,6 +196,63 @@ class DialectContract:
         for frames in self.not_ended:
             self.assertFalse(self.dialect.is_end(frames), frames)
 
+    def test_own_errors(self: Any) -> None:
+        """
+        The dialect knows its own errors, and no others.
+        """
+        own = json.loads(self.dialect.render(DIED, ID).body)
+        self.assertTrue(self.dialect.is_error(own))
+        others: list[Any] = [{}, [], None, "no", 5, {"error": None}, {"error": {}}, {"detail": "no"}]
+        for said in others:
+            self.assertFalse(self.dialect.is_error(said))
+
+    def test_cut(self: Any) -> None:
+        """
+        What it encodes is one frame that it decodes, wherever it is cut.
+        """
+        event = {"type": "x", "text": "\u00fc\u2028\u0085\n\n", "more": [1, None]}
+        frame = self.dialect.encode(event)
+        self.assertTrue(frame.isascii())
+        self.assertFalse(self.dialect.is_end(frame))
+        for at in range(len(frame) + 1):
+            frames = self.dialect.frames(1 << 20)
+            came = frames.feed(frame[:at]) + frames.feed(frame[at:])
+            self.assertEqual((came, frames.flush()), (frame, b""))
+            self.assertEqual(self.dialect.decode(came), [event])
+
+    def test_several(self: Any) -> None:
+        """
+        Several frames are several events; heartbeats and the end mark are
+        none.
+        """
+        one, two = {"type": "a"}, {"type": "b"}
+        frames = self.dialect.encode(one) + self.dialect.heartbeat + self.dialect.encode(two)
+        decoded = self.dialect.decode(frames + self.dialect.closing)
+        self.assertEqual([event for event in decoded if event["type"] != "ping"], [one, two])
+
+    def test_no_json(self: Any) -> None:
+        """
+        A frame that holds no JSON is an error.
+        """
+        frame = self.dialect.encode({"type": "x"}).replace(b"{", b"{{")
+        self.assertRaises(ValueError, self.dialect.decode, frame)
+
+
+class EventsContract(DialectContract):
+    """
+    What the dialects with server-sent events have in common.
+    """
+
+    def test_line_ends(self: Any) -> None:
+        """
+        Lines may end in three ways, and the data of an event may have several
+        lines.
+        """
+        frames = b'id: 1\nevent: x\ndata: {"type":\ndata:  "x"}\n\ndata:{"type": "y"}\n\n'
+        for end in (b"\n", b"\r\n", b"\r"):
+            decoded = self.dialect.decode(frames.replace(b"\n", end))
+            self.assertEqual(decoded, [{"type": "x"}, {"type": "y"}])
+
     def test_frame_is_whole(self: Any) -> None:
         """
         An error in a stream ends with a blank line, and is ASCII without
@@ -200,7 +264,7 @@ class DialectContract:
             self.assertRegex(part, rb"\A(event: [a-z.]+\n)?data: [^\n]+\Z")
 
 
-class OpenAIContract(DialectContract):
+class OpenAIContract(EventsContract):
     """
     What the dialects of the OpenAI API have in common.
     """
@@ -338,7 +402,7 @@ class ResponsesTests(OpenAIContract, SynchronousTestCase):
         self.assertTrue(self.dialect.must_end())
 
 
-class AnthropicTests(DialectContract, SynchronousTestCase):
+class AnthropicTests(EventsContract, SynchronousTestCase):
     """
     The dialect of the Messages API.
     """
@@ -403,6 +467,84 @@ class AnthropicTests(DialectContract, SynchronousTestCase):
         self.assertTrue(self.dialect.must_end())
 
 
+class OllamaTests(DialectContract, SynchronousTestCase):
+    """
+    The dialect of Ollama's API.
+    """
+
+    dialect = OLLAMA
+    ended = ()
+    not_ended = (
+        b'{"message": {"content": "x"}, "done": false}\n',
+        b'{"message": {"content": "\\"done\\": true"}, "done": false}\n',
+        b'{"message": {"tool_calls": [{"function": {"arguments": {"done": true}}}]}}\n',
+        b'{"message": {"tool_calls": [{"function": {"arguments": {"error": "x"}}}]}}\n',
+        b'{"done": true, half',
+        b"",
+    )
+
+    def test_ends(self) -> None:
+        """
+        A stream ends with a line that says so, or with an error.
+        """
+        for mark in (b'{"done": true}\n', b'{"x":1,"done":true}\r\n', b'{"error":"no"}\n'):
+            for frames in (mark, b'{"done": false}\n' + mark, mark + b"{}\n"):
+                self.assertTrue(self.dialect.is_end(frames))
+
+    def test_heartbeat(self) -> None:
+        """
+        A heartbeat is a blank before the next line, never a blank line.
+        """
+        self.assertEqual(self.dialect.heartbeat, b" ")
+        self.assertEqual(self.dialect.decode(b'  {"a": 1}\n'), [{"a": 1}])
+
+    def test_errors(self) -> None:
+        """
+        An error is a plain text, with its status and its headers.
+        """
+        for error, code, _, _, headers in ANSWERS:
+            rendered = self.dialect.render(error, ID)
+            self.assertEqual(json.loads(rendered.body), {"error": error.message})
+            expected = Rendered(error.ollama, (JSON_TYPE, *headers), rendered.body)
+            self.assertEqual(rendered, expected, code)
+
+    def test_error_frame(self) -> None:
+        """
+        An error in a stream is a line that ends it.
+        """
+        frame = self.dialect.error_frame(DIED, ID)
+        self.assertEqual(json.loads(frame), {"error": DIED.message})
+        self.assertEqual((frame.count(b"\n"), frame[-1:]), (1, b"\n"))
+        self.assertTrue(self.dialect.is_end(frame))
+
+    def test_must_end(self) -> None:
+        """
+        A stream without its mark was cut short, unless it is about models.
+        """
+        self.assertTrue(self.dialect.must_end())
+        self.assertFalse(OLLAMA_OTHER.must_end())
+
+
+class RawTests(SynchronousTestCase):
+    """
+    Answers that nobody looks at.
+    """
+
+    def test_no_streams(self) -> None:
+        """
+        No answer is taken for a stream of events, and apart.
+        """
+        self.assertNotIn(RAW.content_type, (b"", b"text/event-stream", b"application/x-ndjson"))
+
+    def test_errors(self) -> None:
+        """
+        Only these may have errors of any shape.
+        """
+        self.assertFalse(RAW.own_errors)
+        for dialect in (OPENAI, OPENAI_OTHER, RESPONSES, ANTHROPIC, OLLAMA, OLLAMA_OTHER):
+            self.assertTrue(dialect.own_errors)
+
+
 class DialectOfTests(SynchronousTestCase):
     """
     L{dialect_of} knows who calls a path.
@@ -415,19 +557,15 @@ class DialectOfTests(SynchronousTestCase):
         for path, dialect in (
             ("/v1/chat/completions", OPENAI),
             ("/v1/completions", OPENAI),
+            ("/v1/embeddings", OPENAI),
             ("/v1/responses", RESPONSES),
             ("/v1/messages", ANTHROPIC),
             ("/v1/messages/count_tokens", ANTHROPIC),
             ("/v1/audio/speech", OPENAI_OTHER),
-            ("/v1/embeddings", OPENAI_OTHER),
             ("/elsewhere", OPENAI_OTHER),
+            ("/api/chat", OLLAMA),
+            ("/api/embeddings", OLLAMA),
+            ("/api/tags", OLLAMA_OTHER),
+            ("/api/nowhere", OLLAMA_OTHER),
         ):
             self.assertIs(dialect_of(path), dialect, path)
-
-    def test_streams(self) -> None:
-        """
-        Heartbeats are for endpoints whose streams have a mark at their end.
-        """
-        for path, dialect in STREAMS.items():
-            self.assertIs(dialect_of(path), dialect)
-            self.assertTrue(dialect.must_end())

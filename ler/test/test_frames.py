@@ -9,7 +9,6 @@ import random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.web import frames as frames_module
 from ler.web.frames import LONGEST_FRAME, EventFrames
 
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
@@ -158,8 +157,7 @@ class LongFrameTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(frames_module, "LONGEST_FRAME", 100)
-        self.frames = EventFrames()
+        self.frames = EventFrames(100)
         self.start = b"data: " + b"x" * 100
 
     def test_boundary(self) -> None:
@@ -191,7 +189,7 @@ class LongFrameTests(SynchronousTestCase):
         for end in LINE_ENDS:
             tail = ending(b"\n\n: no\n\ndata: b\n: no\n\n", end)
             for at in range(len(tail) + 1):
-                frames = EventFrames()
+                frames = EventFrames(100)
                 came = frames.feed(self.start + tail[:at])
                 came += frames.feed(tail[at:])
                 self.assertTrue(frames.at_boundary)
@@ -212,8 +210,8 @@ class LongFrameTests(SynchronousTestCase):
         A frame of a mebibyte is held, however small the pieces are in which it
         comes; beyond that it goes out.
         """
-        self.patch(frames_module, "LONGEST_FRAME", LONGEST_FRAME)
+        frames = EventFrames()
         pieces = [b"x" * 16] * (LONGEST_FRAME // 16)
-        self.assertEqual({self.frames.feed(piece) for piece in pieces}, {b""})
-        came = b"".join(map(self.frames.feed, (b"y", b"\n", b"\n")))
+        self.assertEqual({frames.feed(piece) for piece in pieces}, {b""})
+        came = b"".join(map(frames.feed, (b"y", b"\n", b"\n")))
         self.assertEqual(came, b"".join(pieces) + b"y\n\n")

@@ -1,6 +1,7 @@
 # -*- test-case-name: ler.test.test_frames -*-
 """
-Server-sent events, cut at the end of frames and nowhere else.
+Streams cut at the end of frames and nowhere else: server-sent events, and
+lines.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ LONGEST_FRAME = 1 << 20
 _MARKS = (b"\n\n", b"\n\r\n", b"\r\r")
 _LONGEST_MARK = max(map(len, _MARKS))
 _END = re.compile(rb"\n\r?\n|\r\r")
+_BLANK_LINE = re.compile(rb"(?<![^\n])[ \t\r]*\n")
 _COMMENT = re.compile(rb"(?<![^\r\n]):[^\r\n]*(?:\r\n|\n|\r|\Z)")
 
 
@@ -24,7 +26,11 @@ class EventFrames:
     are the sender's heartbeats, and ours have their own rhythm.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST_FRAME) -> None:
+        """
+        @param longest: bytes after which a frame comes out in pieces.
+        """
+        self._longest = longest
         self._rest = bytearray()
         self._raw = False
 
@@ -55,7 +61,7 @@ class EventFrames:
             first = _END.search(frames)
             assert first is not None
             return frames[: first.end()] + _without_comments(frames[first.end() :])
-        if self._raw or len(self._rest) > LONGEST_FRAME:
+        if self._raw or len(self._rest) > self._longest:
             self._raw = True
             return self._take(max(0, len(self._rest) - _LONGEST_MARK + 1))
         return b""
@@ -66,6 +72,59 @@ class EventFrames:
         """
         rest = self._take(len(self._rest))
         return rest if self._raw else _said(rest)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._rest[:size])
+        del self._rest[:size]
+        return taken
+
+
+class LineFrames:
+    """
+    Collects the bytes of a stream of lines into whole ones, without the blank
+    ones: no client can read those.
+    """
+
+    def __init__(self, longest: int = LONGEST_FRAME) -> None:
+        """
+        @param longest: bytes after which a line comes out in pieces.
+        """
+        self._longest = longest
+        self._rest = bytearray()
+        self._raw = False
+
+    @property
+    def at_boundary(self) -> bool:
+        """
+        @see: L{EventFrames.at_boundary}
+        """
+        return not self._raw
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        @see: L{EventFrames.feed}
+        """
+        start = len(self._rest)
+        self._rest += data
+        cut = self._rest.rfind(b"\n", start) + 1
+        if cut > 0:
+            lines = self._take(cut)
+            if not self._raw:
+                return _BLANK_LINE.sub(b"", lines)
+            self._raw = False
+            first = lines.index(b"\n") + 1
+            return lines[:first] + _BLANK_LINE.sub(b"", lines[first:])
+        if self._raw or len(self._rest) > self._longest:
+            self._raw = True
+            return self._take(len(self._rest))
+        return b""
+
+    def flush(self) -> bytes:
+        """
+        @see: L{EventFrames.flush}
+        """
+        rest = self._take(len(self._rest))
+        return rest if self._raw or rest.strip() else b""
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._rest[:size])
