@@ -21,6 +21,7 @@ from twisted.internet.interfaces import IConsumer, IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web._newclient import HTTP11ClientProtocol
 from twisted.web.client import URI, Agent, HTTPConnectionPool, _HTTP11ClientFactory
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -95,6 +96,8 @@ def upward(
     dropped = SET_BY_THE_CLIENT_SIDE | {name.lower() for name, _ in own}
     # llama.cpp goes on generating for a client that left if it has this one.
     dropped |= {b"x-conversation-id"}
+    # The gate has judged it, and engines have rules of their own.
+    dropped |= {b"origin"}
     if guarded:
         dropped |= CREDENTIALS
     return end_to_end(headers, dropped) + own
@@ -340,15 +343,26 @@ class Upstream:
             # What treq makes of the absence of an encoding is an empty one.
             end_to_end(header_list(response.headers), {b"content-length", b"content-encoding"})
             + kept,
-            response.length if isinstance(response.length, int) else None,
+            _told_length(method, response),
             response,
         )
 
 
+def _told_length(method: bytes, response: Any) -> int | None:
+    """
+    @return: the length of a body, or of the one that does not come.
+    """
+    if method == b"HEAD" or response.code in NO_BODY_CODES:
+        told = response.headers.getRawHeaders(b"content-length", [])
+        return int(told[0]) if len(told) == 1 and told[0].isdigit() else None
+    return response.length if isinstance(response.length, int) else None
+
+
 class _Connection(HTTP11ClientProtocol):
     """
-    Leaves its C{Connection} headers to an answer: they name others that go no
-    further.
+    Leaves to an answer what says something of it beyond the connection:
+    C{Connection} names headers that go no further, and C{Content-Length} may
+    be that of a body which was not asked for.
     """
 
     def request(self, request: Any) -> Deferred[IResponse]:
@@ -359,8 +373,9 @@ class _Connection(HTTP11ClientProtocol):
         parser: Any = self._parser
 
         def with_connection(response: Any) -> Any:
-            for value in parser.connHeaders.getRawHeaders(b"connection", []):
-                response.headers.addRawHeader(b"connection", value)
+            for name in (b"connection", b"content-length"):
+                for value in parser.connHeaders.getRawHeaders(name, []):
+                    response.headers.addRawHeader(name, value)
             return response
 
         return answer.addCallback(with_connection)

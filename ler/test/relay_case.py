@@ -28,8 +28,10 @@ from ler.slot.leases import Lease
 from ler.test.http import Client, FakeAgent, FakeResponse, HeaderPairs, Sent, open_site
 from ler.testing import FakeEngine
 from ler.upstream import FileSpan, Upstream, header_list, upward
+from ler.web.beats import Beats
 from ler.web.dialects import OPENAI, IDialect
-from ler.web.relay import LAST_WORDS_S, Job, Relay, RelayOptions
+from ler.web.job import Job
+from ler.web.relay import LAST_WORDS_S, Relay, RelayOptions
 
 A = Residency("a")
 
@@ -121,15 +123,17 @@ class Leaf(Resource):
         return NOT_DONE_YET
 
 
-def job_of(request: Any, streams: bool) -> Job:
+def job_of(request: Any, streams: bool, dialect: IDialect = OPENAI) -> Job:
     """
     @param streams: whether it asks for a stream.
+    @param dialect: the client's.
     @return: what C{request} asks of the engine.
     """
     headers = upward(header_list(request.requestHeaders), guarded=False, added={})
     length = request.content.seek(0, os.SEEK_END)
     body: list[bytes | FileSpan] = [FileSpan(request.content, 0, length)]
-    return Job(A, request.method, request.uri, headers, body, "model-a", streams)
+    beats = Beats(dialect.heartbeat) if streams else None
+    return Job("a", A, request.method, request.uri, headers, body, "model-a", beats)
 
 
 class RelayTestCase(SynchronousTestCase):
@@ -177,7 +181,7 @@ class RelayTestCase(SynchronousTestCase):
         """
         Give C{request} to the relay.
         """
-        self.relay.carry(request, self.dialect, job_of(request, self.streams))
+        self.relay.carry(request, self.dialect, job_of(request, self.streams, self.dialect))
 
     # What happens.
 

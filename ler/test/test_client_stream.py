@@ -20,6 +20,8 @@ from ler.test.http import Client, open_site
 from ler.web.client_stream import ClientStream
 from ler.web.dialects import OPENAI
 
+BEAT = OPENAI.heartbeat
+
 STALL = 300.0
 
 DIED = EngineDied("killed by SIGKILL")
@@ -93,7 +95,7 @@ class HeadTests(ClientStreamTestCase):
         """
         Before that nothing is sent, and no heartbeat can be.
         """
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.assertEqual(self.client.received, b"")
         self.assertFalse(self.stream.committed)
         self.assertEqual(self.stream.status, 0)
@@ -153,7 +155,7 @@ class HeadTests(ClientStreamTestCase):
         A stream that begins before the engine has answered says that it holds
         events, and that nobody may keep them.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         reply = self.client.reply()
         self.assertEqual(reply.status, 200)
         self.assertEqual(reply.one(b"content-type"), b"text/event-stream")
@@ -166,7 +168,7 @@ class HeadTests(ClientStreamTestCase):
         Nothing is committed to a client that has left.
         """
         self.client.leave()
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.assertFalse(self.stream.committed)
         self.assertEqual(self.client.received, b"")
 
@@ -178,7 +180,7 @@ class BodyTests(ClientStreamTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stream.commit_events()
+        self.stream.commit_stream()
 
     def test_write(self) -> None:
         """
@@ -194,7 +196,7 @@ class BodyTests(ClientStreamTestCase):
         """
         A heartbeat is written as the dialect has it.
         """
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.assertEqual(self.client.reply().body, b": keep-alive\n")
 
     def test_no_heartbeat_to_a_full_connection(self) -> None:
@@ -202,10 +204,10 @@ class BodyTests(ClientStreamTestCase):
         A client that does not read gets no heartbeats.
         """
         self.client.stop_reading()
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.assertEqual(self.client.reply().body, b"")
         self.client.go_on_reading()
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.assertEqual(self.client.reply().body, b": keep-alive\n")
 
     def test_silence(self) -> None:
@@ -217,7 +219,7 @@ class BodyTests(ClientStreamTestCase):
         stream = self.ask()
         self.clock.advance(3.0)
         self.assertEqual(stream.silent_for, 3.0)
-        stream.commit_events()
+        stream.commit_stream()
         self.assertEqual(stream.silent_for, 0.0)
         self.clock.advance(2.0)
         self.assertEqual(stream.silent_for, 2.0)
@@ -230,7 +232,7 @@ class BodyTests(ClientStreamTestCase):
         """
         self.client.leave()
         self.stream.write(b"x")
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.stream.finish()
         self.assertEqual(self.client.reply().body, b"")
         self.assertEqual(self.stream.sent, 0)
@@ -246,7 +248,7 @@ class FinishTests(ClientStreamTestCase):
         The client can tell that it has everything, and may ask again on the
         same connection.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.stream.write(b"x")
         self.stream.finish()
         self.assertTrue(self.stream.finished)
@@ -264,12 +266,12 @@ class FinishTests(ClientStreamTestCase):
         """
         After the end nothing more is sent.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.stream.finish()
         received = self.client.received
         self.stream.finish()
         self.stream.write(b"x")
-        self.stream.heartbeat()
+        self.stream.heartbeat(BEAT)
         self.stream.fail(DIED)
         self.stream.abort()
         self.assertEqual(self.client.received, received)
@@ -280,7 +282,7 @@ class FinishTests(ClientStreamTestCase):
         While the client does not read, the end waits: the server's idle timer
         would cut a client that is only slow.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.client.stop_reading()
         self.stream.write(b"x" * 100_000)
         self.stream.finish()
@@ -296,7 +298,7 @@ class FinishTests(ClientStreamTestCase):
         """
         A client that never reads the rest is cut off at last.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.client.stop_reading()
         self.stream.finish()
         self.clock.advance(STALL)
@@ -330,7 +332,7 @@ class FailTests(ClientStreamTestCase):
         In a stream of events the error is a frame, and the response is ended
         properly.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.stream.write(b"data: 1\n\n")
         self.stream.fail(DIED)
         reply = self.client.reply()
@@ -358,7 +360,7 @@ class FailTests(ClientStreamTestCase):
         """
         The error frame waits with the end until the client reads.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.client.stop_reading()
         self.stream.fail(DIED)
         self.assertFalse(self.client.reply().complete)
@@ -407,7 +409,7 @@ class GoneTests(ClientStreamTestCase):
         self.assertEqual(self.gone, ["left"])
         self.client = Client(self.site)
         stream = self.ask()
-        stream.commit_events()
+        stream.commit_stream()
         self.client.leave()
         self.assertEqual(self.gone, ["left", "left"])
         self.assertTrue(stream.finished)
@@ -417,7 +419,7 @@ class GoneTests(ClientStreamTestCase):
         """
         A client that hangs up while it does not read has left.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.client.stop_reading()
         self.client.leave()
         self.assertEqual(self.gone, ["left"])
@@ -427,7 +429,7 @@ class GoneTests(ClientStreamTestCase):
         """
         A client that does not read for the time that it has is cut off.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.client.stop_reading()
         self.clock.advance(STALL - 0.5)
         self.assertEqual(self.gone, [])
@@ -442,7 +444,7 @@ class GoneTests(ClientStreamTestCase):
         """
         Each time that it reads, a client has the whole time again.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         for _ in range(5):
             self.client.stop_reading()
             self.clock.advance(STALL - 1)
@@ -456,7 +458,7 @@ class GoneTests(ClientStreamTestCase):
         The time counts from when the connection was full first, though every
         write finds it full again.
         """
-        self.stream.commit_events()
+        self.stream.commit_stream()
         for _ in range(3):
             self.client.stop_reading()
             self.clock.advance(STALL / 3)
@@ -469,7 +471,7 @@ class GoneTests(ClientStreamTestCase):
         """
         self.client = Client(self.site)
         stream = self.ask(stall_timeout=None)
-        stream.commit_events()
+        stream.commit_stream()
         self.client.stop_reading()
         self.clock.advance(1e6)
         self.assertEqual(self.gone, [])
@@ -483,7 +485,7 @@ class SourceTests(ClientStreamTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stream.commit_events()
+        self.stream.commit_stream()
         self.source: Any = StringTransport()
 
     def test_paused_and_resumed(self) -> None:

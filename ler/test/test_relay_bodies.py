@@ -6,6 +6,7 @@ Tests of L{ler.web.relay}: what the one side sends is what the other gets, at it
 from __future__ import annotations
 
 import gzip
+import json
 
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
@@ -23,6 +24,7 @@ from ler.test.relay_case import (
     STALL,
     RelayTestCase,
 )
+from ler.web.deliveries.complaint import LONGEST, QUOTED
 
 
 class RequestTests(RelayTestCase):
@@ -71,7 +73,7 @@ class RequestTests(RelayTestCase):
         self.clock.pump([0.0] * 5)
         self.assertEqual(self.client.reply().status, 413)
         self.assertEqual(self.sent().body, b'{"a"')
-        self.assert_over("ok", 413)
+        self.assert_over("upstream_refused", 413)
 
     def test_body_unread_by_the_time_the_client_leaves(self) -> None:
         """
@@ -232,12 +234,13 @@ class AnswerTests(RelayTestCase):
 
     def test_errors(self) -> None:
         """
-        The engine's own errors come down untouched.
+        The engine's own errors come down untouched when the client can read
+        them.
         """
         for status in (400, 404, 422, 429, 500, 503):
             self.reconnect()
             self.ask()
-            body = b'{"error": {"code": %d}}' % status
+            body = b'{"error": {"code": %d, "message": "no"}}' % status
             response = self.sent().respond(
                 status, {**PLAIN, b"Retry-After": b"7"}, phrase=b"Own", length=len(body)
             )
@@ -262,19 +265,49 @@ class AnswerTests(RelayTestCase):
         self.assertEqual((reply.body, reply.complete), (DONE, True))
         self.assert_over("ok")
 
+    def test_errors_of_another_shape(self) -> None:
+        """
+        What the client could not read is told in its dialect, with the
+        engine's status, words and advice.
+        """
+        for body in (b"too much\n", b'{"detail": "too much"}', b'{"error": "too much"}'):
+            self.reconnect()
+            self.ask()
+            response = self.sent().respond(429, {**PLAIN, b"Retry-After": b"7"}, phrase=b"Own")
+            response.write(body)
+            response.end()
+            reply = self.client.reply()
+            self.assertEqual((reply.status, reply.one(b"retry-after")), (429, b"7"))
+            error = json.loads(reply.body)["error"]
+            self.assertEqual(error["message"], "engine a answered 429: too much")
+            self.assertEqual(error["type"], "invalid_request_error")
+        self.assert_over("upstream_refused", 429, requests=3)
+
+    def test_endless_error(self) -> None:
+        """
+        Of an error without end the beginning is told.
+        """
+        self.ask()
+        response = self.sent().respond(500, PLAIN)
+        response.write(b"x" * (LONGEST + 1))
+        self.assertEqual(response.transport.producerState, "stopped")
+        response.end(LOST)
+        message = json.loads(self.body)["error"]["message"]
+        self.assertEqual(message, "engine a answered 500: " + "x" * QUOTED)
+        self.assert_over("upstream_refused", 500)
+
     def test_error_in_the_shape_of_a_stream(self) -> None:
         """
-        An error that says that it is a stream of events is passed on as it is,
-        and needs no end mark.
+        An error that says that it is a stream of events is no stream.
         """
         self.ask()
         response = self.sent().respond(500, EVENTS)
         response.write(b": oh\n\ndata: no\n\n")
         response.end()
         self.assertEqual(self.client.reply().status, 500)
-        self.assertEqual(self.body, b": oh\n\ndata: no\n\n")
-        self.assertTrue(self.client.reply().complete)
-        self.assert_over("ok", 500)
+        message = json.loads(self.body)["error"]["message"]
+        self.assertEqual(message, "engine a answered 500: : oh\n\ndata: no")
+        self.assert_over("upstream_refused", 500)
 
     def test_closed_at_the_end(self) -> None:
         """

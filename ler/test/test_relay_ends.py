@@ -25,8 +25,8 @@ from ler.test.relay_case import (
     PLAIN,
     RelayTestCase,
 )
-from ler.web import frames as frames_module
 from ler.web.body_copy import HANG_UP_S
+from ler.web.deliveries import verbatim
 
 
 class HangUpTests(RelayTestCase):
@@ -240,7 +240,7 @@ class CutTests(RelayTestCase):
         """
         In the middle of a long frame the connection is broken.
         """
-        self.patch(frames_module, "LONGEST_FRAME", 100)
+        self.patch(verbatim, "LONGEST_FRAME", 100)
         response = self.streaming(b"data: " + b"x" * 200)
         self.door.leases[0].cut(CUT)
         response.end(LOST)

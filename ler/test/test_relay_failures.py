@@ -27,7 +27,7 @@ from ler.test.relay_case import (
     PLAIN,
     RelayTestCase,
 )
-from ler.web import frames as frames_module
+from ler.web.deliveries import verbatim
 from ler.web.dialects import ANTHROPIC, OPENAI_OTHER, RESPONSES
 from ler.web.relay import LAST_WORDS_S
 
@@ -88,7 +88,7 @@ class TruncationTests(RelayTestCase):
         """
         Where half a frame has gone out already the connection is broken.
         """
-        self.patch(frames_module, "LONGEST_FRAME", 100)
+        self.patch(verbatim, "LONGEST_FRAME", 100)
         self.streaming(b"data: " + b"x" * 200).end(LOST)
         self.have_last_words()
         self.assertTrue(self.client.aborted)

@@ -630,6 +630,25 @@ class EngineAgentTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(readBody(got.response)), b"abc")
         self.finish()
 
+    def test_no_body(self) -> None:
+        """
+        Of a body that does not come the length is told as the engine tells it.
+        """
+        for method, head, length in (
+            (b"HEAD", b"200 OK\r\nContent-Length: 1000", 1000),
+            (b"HEAD", b"200 OK", None),
+            (b"GET", b"304 Not Modified\r\nContent-Length: 1000", 1000),
+            (b"GET", b"204 No Content", None),
+            (b"GET", b"200 OK\r\nContent-Length: 0", 0),
+        ):
+            answer = Deferred.fromCoroutine(self.upstream.send(method, b"/", [], None))
+            self.reactor.advance(0)
+            protocol, _ = self.reactor.accept()
+            protocol.dataReceived(b"HTTP/1.1 " + head + b"\r\nConnection: close\r\n\r\n")
+            protocol.connectionLost(Failure(ConnectionDone()))
+            got = self.successResultOf(answer)
+            self.assertEqual((length, []), (got.length, got.headers))
+
     def test_kept_alive(self) -> None:
         """
         A connection is used again, but not for long.

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from ler.errors import RouterError
 from ler.upstream import HeaderList
-from ler.web.dialects import EVENT_STREAM, IDialect
+from ler.web.dialects import IDialect
 
 
 @implementer(IPushProducer)
@@ -23,8 +23,8 @@ class ClientStream:
     A response under way.
 
     @ivar committed: whether status and headers are out.
-    @ivar framed: whether the body is a stream of events, so that heartbeats
-        and error frames have a place in it.
+    @ivar framed: whether the body is a stream of the dialect, so that
+        heartbeats and error frames have a place in it.
     @ivar finished: whether the response is over, in whatever way.
     @ivar status: the status that was sent, or 0.
     @ivar sent: how many bytes of body were written.
@@ -75,7 +75,9 @@ class ClientStream:
         self._request.setResponseCode(status, phrase)
         by_name: dict[bytes, list[bytes]] = {}
         for name, value in headers:
-            by_name.setdefault(name, []).append(value)
+            # The log has our name for the request, not the engine's.
+            if name.lower() != b"x-request-id":
+                by_name.setdefault(name, []).append(value)
         for name, values in by_name.items():
             self._request.responseHeaders.setRawHeaders(name, values)
         # An engine that gives its answer no type knows better than we do.
@@ -85,20 +87,32 @@ class ClientStream:
         # Without this the head would wait for the first byte of the body.
         self._request.write(b"")
 
-    def commit_events(self) -> None:
+    def commit_stream(self) -> None:
         """
-        Begin a stream of events before the engine has answered.
+        Begin a stream of the client's dialect that no engine has begun.
         """
         self.framed = True
         self.commit(
             200,
             None,
             [
-                (b"Content-Type", EVENT_STREAM),
+                (b"Content-Type", self._dialect.content_type),
                 (b"Cache-Control", b"no-cache"),
                 (b"X-Accel-Buffering", b"no"),
             ],
         )
+
+    def respond(
+        self, status: int, headers: HeaderList, body: bytes, phrase: bytes | None = None
+    ) -> None:
+        """
+        Send a whole response.
+
+        @param headers: without the length.
+        """
+        self.commit(status, phrase, [*headers, (b"Content-Length", str(len(body)).encode())])
+        self.write(body)
+        self.finish()
 
     # The body.
 
@@ -111,12 +125,12 @@ class ClientStream:
             self._last_write = self._clock.seconds()
             self._request.write(data)
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, beat: bytes) -> None:
         """
         Send a heartbeat, unless the client is not reading anyway.
         """
         if self.committed and not self._paused:
-            self.write(self._dialect.heartbeat)
+            self.write(beat)
 
     @property
     def silent_for(self) -> float:
@@ -153,7 +167,7 @@ class ClientStream:
         its own, a frame in the stream, or a broken connection.
         """
         if not self.committed:
-            self._respond(error)
+            self._tell(error)
         elif self.framed:
             self.write(self._dialect.error_frame(error, self._request.request_id))
             self.finish()
@@ -170,18 +184,10 @@ class ClientStream:
             if transport is not None:
                 transport.abortConnection()
 
-    def _respond(self, error: RouterError) -> None:
+    def _tell(self, error: RouterError) -> None:
         rendered = self._dialect.render(error, self._request.request_id)
-        self.commit(
-            rendered.status,
-            None,
-            [
-                *((name.encode(), value.encode("utf-8")) for name, value in rendered.headers),
-                (b"Content-Length", str(len(rendered.body)).encode()),
-            ],
-        )
-        self.write(rendered.body)
-        self.finish()
+        headers = [(name.encode(), value.encode("utf-8")) for name, value in rendered.headers]
+        self.respond(rendered.status, headers, rendered.body)
 
     def _close(self) -> bool:
         """
