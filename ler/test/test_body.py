@@ -29,14 +29,21 @@ def rewritten(data: bytes, model: str, floor: int | None = None) -> bytes:
     """
     @return: what an engine gets of C{data}.
     """
-    sent = b""
-    for part in read(data).rewritten(model, floor):
+    return sent(read(data).rewritten(model, floor))
+
+
+def sent(parts: list[bytes | FileSpan]) -> bytes:
+    """
+    @return: a body that consists of C{parts}.
+    """
+    data = b""
+    for part in parts:
         if isinstance(part, FileSpan):
             part.file.seek(part.start)
-            sent += part.file.read(len(part))
+            data += part.file.read(len(part))
         else:
-            sent += part
-    return sent
+            data += part
+    return data
 
 
 class BodyCase(SynchronousTestCase):
@@ -124,15 +131,43 @@ class ModelTests(BodyCase):
 
 class StreamTests(BodyCase):
     """
-    Whether a body asks for a stream.
+    What a body says of streams.
     """
 
     def test_stream(self) -> None:
-        """Only C{true} does."""
-        self.assertTrue(read(b'{"model":"a","stream":true}').stream)
-        for value in (b"false", b"null", b"1", b'"true"', b"[true]"):
-            self.assertFalse(read(b'{"model":"a","stream":' + value + b"}").stream)
-        self.assertFalse(read(b'{"model":"a"}').stream)
+        """It is told as it was said, for others to judge."""
+        for value in (True, False, None, 1, "true", [True]):
+            said = json.dumps({"model": "a", "stream": value}).encode()
+            self.assertEqual(read(said).stream, value)
+        self.assertIsNone(read(b'{"model":"a"}').stream)
+
+
+class DocumentTests(BodyCase):
+    """
+    What a body says as a whole.
+    """
+
+    def test_document(self) -> None:
+        """It is decoded; of two members of one name the last counts."""
+        document = read(b'{"a":[1,{"b":"\\u00fc"}],"model":"m","x":1,"x":null}').document
+        self.assertEqual(document, {"a": [1, {"b": "\u00fc"}], "model": "m", "x": None})
+
+
+class NamedTests(BodyCase):
+    """
+    Bodies whose model something else names.
+    """
+
+    def test_inserted(self) -> None:
+        """The name is put in, and all else stays."""
+        for data, rewritten in (
+            (b'{ "x":1}', b'{"model": "b",  "x":1}'),
+            (b"{}", b'{"model": "b"}'),
+            (b'{"model":"c", "x":1}', b'{"model":"b", "x":1}'),
+        ):
+            body = JSONBody(BytesIO(data), DEPTH, "a")
+            self.assertEqual(body.model, "a")
+            self.assertEqual(sent(body.rewritten("b")), rewritten)
 
 
 class SyntaxTests(BodyCase):

@@ -171,7 +171,7 @@ class RouterAsRemoteTests(SynchronousTestCase):
         its engines."""
         catalog = Catalog([Entry("m", "a", "m.gguf", "M")], {"small": "m"})
         listing = model_listing(catalog, lambda residency: False)
-        site = Folder({"v1": V1(listing, Resource())})
+        site = Folder({"v1": V1({b"models": listing}, Resource())})
         control = Control("http://other", RequestTraversalAgent(site), Clock(), {})
         engine = RemoteEngine(Remote(key="other", base_url="http://other"), control)
         self.assertIsNone(self.successResultOf(engine.bring_up(None)))

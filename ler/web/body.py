@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import IO, Any
@@ -52,12 +52,13 @@ class JSONBody:
     A request body that is a JSON object.
 
     @ivar model: the name of the model that it asks for.
-    @ivar stream: whether it asks for a stream.
+    @ivar stream: what it says of streams: a value of any kind, or L{None}.
     """
 
-    def __init__(self, content: IO[bytes], max_depth: int) -> None:
+    def __init__(self, content: IO[bytes], max_depth: int, model: str | None = None) -> None:
         """
         @param content: the whole body.
+        @param model: the model, where something else names it.
         @raise InvalidJSON: when it is no JSON object, or nested deeper than
             C{max_depth}.
         @raise MissingModel: when it names no model, or two.
@@ -66,35 +67,18 @@ class JSONBody:
         data = content.read()
         self._content = content
         self._length = len(data)
-        members = _members(data, max_depth)
-        model = members.get("model")
-        if model is None:
-            raise MissingModel("the body must name a 'model'")
-        if not isinstance(model.value, str) or not model.value.strip():
-            raise MissingModel("'model' must be a string that is not empty")
-        if any("\ud800" <= char <= "\udfff" for char in model.value):
-            raise MissingModel("'model' holds half a character (a lone surrogate)")
-        self.model: str = model.value
-        self.stream = members["stream"].value is True if "stream" in members else False
-        self._model = model
-        self._thinking = members.get("chat_template_kwargs")
+        members = self._members = _members(data, max_depth)
+        self._named = members.get("model")
+        self.model = _model_in(self._named) if model is None else model
+        self.stream = members["stream"].value if "stream" in members else None
         self._first = data.index(b"{") + 1
-        self._budget = next(
-            (
-                members[key].value
-                for key in ("max_completion_tokens", "max_tokens")
-                if key in members and members[key].value is not None
-            ),
-            None,
-        )
 
     @property
-    def budget(self) -> float | None:
+    def document(self) -> dict[str, Any]:
         """
-        @return: the token budget of the answer, if it is a number.
+        @return: the body, decoded.
         """
-        numeric = isinstance(self._budget, (int, float)) and not isinstance(self._budget, bool)
-        return self._budget if numeric else None
+        return {key: member.value for key, member in self._members.items()}
 
     def rewritten(self, model: str, thinking_floor: int | None = None) -> list[bytes | FileSpan]:
         """
@@ -104,24 +88,20 @@ class JSONBody:
         @return: the body for the engine, in parts.
         """
         edits: list[tuple[int, int, bytes]] = []
-        if model != self.model:
-            edits.append((self._model.start, self._model.end, json.dumps(model).encode()))
-        budget = self.budget
-        if thinking_floor is not None and budget is not None and budget < thinking_floor:
-            edits.extend(self._without_thinking())
+        if self._named is None or self._named.value != model:
+            edits.append(self._set("model", model))
+        kwargs = unthinking(self.document, thinking_floor)
+        if kwargs is not None:
+            edits.append(self._set("chat_template_kwargs", kwargs))
         return self._spliced(sorted(edits))
 
-    def _without_thinking(self) -> list[tuple[int, int, bytes]]:
-        given = self._thinking
-        if given is None or given.value is None:
-            said = b'"chat_template_kwargs": {"enable_thinking": false}, '
-            if given is None:
-                return [(self._first, self._first, said)]
-            return [(given.start, given.end, b'{"enable_thinking": false}')]
-        if not isinstance(given.value, dict) or "enable_thinking" in given.value:
-            return []
-        kwargs = {**given.value, "enable_thinking": False}
-        return [(given.start, given.end, json.dumps(kwargs).encode())]
+    def _set(self, key: str, value: Any) -> tuple[int, int, bytes]:
+        said = json.dumps(value).encode()
+        member = self._members.get(key)
+        if member is not None:
+            return member.start, member.end, said
+        comma = b", " if self._members else b""
+        return self._first, self._first, b'"%s": %s%s' % (key.encode(), said, comma)
 
     def _spliced(self, edits: Sequence[tuple[int, int, bytes]]) -> list[bytes | FileSpan]:
         parts: list[bytes | FileSpan] = []
@@ -132,6 +112,43 @@ class JSONBody:
             at = end
         parts.append(FileSpan(self._content, at, self._length))
         return parts
+
+
+def unthinking(document: Mapping[str, Any], floor: int | None) -> dict[str, Any] | None:
+    """
+    @param document: a request for a chat.
+    @param floor: token budgets below this switch thinking off, unless the
+        client says something about it itself; L{None} for never.
+    @return: the C{chat_template_kwargs} that do so, or L{None} to leave it as
+        it is.
+    """
+    keys = ("max_completion_tokens", "max_tokens")
+    budget = next((document[key] for key in keys if document.get(key) is not None), None)
+    if floor is None or isinstance(budget, bool) or not isinstance(budget, int | float):
+        return None
+    if budget >= floor:
+        return None
+    kwargs = document.get("chat_template_kwargs")
+    if kwargs is None:
+        return {"enable_thinking": False}
+    if not isinstance(kwargs, dict) or "enable_thinking" in kwargs:
+        return None
+    return {**kwargs, "enable_thinking": False}
+
+
+def _model_in(member: Member | None) -> str:
+    """
+    @param member: the C{model} of a body.
+    @return: its name.
+    """
+    if member is None:
+        raise MissingModel("the body must name a 'model'")
+    model = member.value
+    if not isinstance(model, str) or not model.strip():
+        raise MissingModel("'model' must be a string that is not empty")
+    if any("\ud800" <= char <= "\udfff" for char in model):
+        raise MissingModel("'model' holds half a character (a lone surrogate)")
+    return model
 
 
 def _members(data: bytes, max_depth: int) -> dict[str, Member]:

@@ -1,41 +1,25 @@
 # -*- test-case-name: ler.test.test_openai -*-
 """
-The C{/v1} surface: every POST that names a model goes to the engine that owns
-it, whatever its path; listings answer from the catalog.
+The C{/v1} surface: listings answer from the catalog; whatever names a model
+goes to the engine that owns it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 
 from ler.engines.catalog import Catalog, Entry
-from ler.errors import (
-    ControlPath,
-    RouterError,
-    UnknownPath,
-    UnsupportedEncoding,
-    WrongMethod,
-)
 from ler.interfaces import Residency
-from ler.upstream import header_list, upward
-from ler.web.body import JSONBody
-from ler.web.dialects import STREAMS, dialect_of
-from ler.web.endpoints import Endpoint, Missing, answer, refuse
-from ler.web.paths import decoded_tail, normal_path, split_target
-from ler.web.relay import Job, Relay
+from ler.web.endpoints import Endpoint, Missing
+from ler.web.paths import decoded_tail, split_target
 
 CREATED = 1767225600
 """A fixed date for models, which have none that a client could use."""
 
-MODELS = "/v1/models"
-
-COUNT_TOKENS = "/v1/messages/count_tokens"
-
-CHARACTERS_PER_TOKEN = 4
+MODELS = b"/v1/models"
 
 
 class V1(Resource):
@@ -43,16 +27,23 @@ class V1(Resource):
     Everything under C{/v1}.
     """
 
-    def __init__(self, models: Resource, routes: Resource) -> None:
+    def __init__(self, known: Mapping[bytes, Resource], routes: Resource) -> None:
+        """
+        @param known: what lives here, by its name.
+        @param routes: what has everything else.
+        """
         super().__init__()
-        self._models = models
+        self._known = known
         self._routes = routes
 
     def getChild(self, path: bytes, request: Any) -> Resource:
         """
         @see: L{Resource.getChild}
         """
-        return self._models if path == b"models" else self._routes
+        if path == b"v1":
+            # Users add it to a base URL that has it already.
+            return self
+        return self._known.get(path, self._routes)
 
     def render(self, request: Any) -> int:
         """
@@ -85,7 +76,9 @@ def model_listing(catalog: Catalog, is_loaded: Callable[[Residency], bool]) -> E
 
     async def get(request: Any) -> Any:
         path, _ = split_target(request.uri)
-        if path.rstrip(b"/") == MODELS.encode():
+        # Clients forget /v1, or say it twice.
+        path = MODELS + path.partition(b"/models")[2]
+        if path.rstrip(b"/") == MODELS:
             data = [listed(entry.id, entry) for entry in catalog.entries()]
             data += [listed(alias, entry) for alias, entry in catalog.aliases()]
             ids = [model["id"] for model in data]
@@ -96,103 +89,7 @@ def model_listing(catalog: Catalog, is_loaded: Callable[[Residency], bool]) -> E
                 "first_id": ids[0] if ids else None,
                 "last_id": ids[-1] if ids else None,
             }
-        id = decoded_tail(path, b"/v1/models/")
+        id = decoded_tail(path, MODELS + b"/")
         return listed(id, catalog.resolve(id))
 
     return Endpoint({"GET": get}, tail=True)
-
-
-class ModelRoutes(Resource):
-    """
-    Sends requests to the owners of their models.
-    """
-
-    isLeaf = True
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        relay: Relay,
-        *,
-        control_paths: Collection[str],
-        upstream_headers: Mapping[str, Mapping[str, str]],
-        is_resident: Callable[[Residency], bool],
-        guarded: bool,
-        max_json_depth: int,
-    ) -> None:
-        """
-        @param control_paths: paths that change what an engine holds, whatever
-            stands before them: some engines look at the end of a path only.
-        @param upstream_headers: what each engine's configuration adds.
-        @param is_resident: whether a model can be asked without a swap.
-        @param guarded: whether clients show keys to the router.
-        """
-        super().__init__()
-        self._catalog = catalog
-        self._relay = relay
-        self._control_paths = tuple(map(str.lower, control_paths))
-        self._upstream_headers = upstream_headers
-        self._is_resident = is_resident
-        self._guarded = guarded
-        self._max_json_depth = max_json_depth
-
-    def render(self, request: Any) -> int:
-        """
-        @see: L{Resource.render}
-        """
-        try:
-            path, query = split_target(request.uri)
-            normal = normal_path(path)
-            self._route(request, normal, query)
-        except RouterError as error:
-            refuse(request, dialect_of(request.path.decode("latin-1")), error)
-        return NOT_DONE_YET
-
-    def _route(self, request: Any, path: str, query: bytes) -> None:
-        if request.method != b"POST":
-            if path in STREAMS or path == COUNT_TOKENS:
-                raise WrongMethod(f"{path} takes POST", "POST")
-            raise UnknownPath(f"there is nothing at {path}")
-        if path.lower().endswith(self._control_paths):
-            raise ControlPath(
-                f"{path} changes what an engine holds, which is for the router to decide; "
-                "use POST /admin/swap or /admin/unload"
-            )
-        if (request.getHeader(b"content-type") or b"").lower().startswith(b"multipart/"):
-            raise UnsupportedEncoding("multipart bodies are not routed; send JSON")
-        body = JSONBody(request.content, self._max_json_depth)
-        entry = self._catalog.resolve(body.model)
-        if path == COUNT_TOKENS and not self._is_resident(entry.residency):
-            estimate(request)
-            return
-        headers = header_list(request.requestHeaders)
-        self._relay.carry(
-            request,
-            dialect_of(path),
-            Job(
-                residency=entry.residency,
-                method=request.method,
-                target=path.encode("ascii") + query,
-                headers=upward(
-                    headers,
-                    guarded=self._guarded,
-                    added=self._upstream_headers.get(entry.engine, {}),
-                ),
-                parts=body.rewritten(
-                    entry.upstream_name,
-                    entry.thinking_floor if path.endswith("chat/completions") else None,
-                ),
-                model=body.model,
-                streams=body.stream and path in STREAMS,
-            ),
-        )
-
-
-def estimate(request: Any) -> None:
-    """
-    Count tokens by the length of the body: good enough for a client that wants
-    to know whether a conversation still fits, and no reason to start an engine.
-    """
-    request.content.seek(0, 2)
-    size = request.content.tell()
-    answer(request, {"input_tokens": max(1, size // CHARACTERS_PER_TOKEN)})
