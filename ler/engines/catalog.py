@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from ler.config.model import ApiSwap, Config, Engine, GenericProcess, Ollama
 from ler.engines.commands import ids_in
 from ler.engines.ollama import normalized
-from ler.errors import UnknownModel
+from ler.errors import GIB, UnknownModel
 from ler.interfaces import Residency
 
 LONGEST = 200
@@ -58,6 +58,13 @@ class Entry:
         there as a whole or not at all.
     @ivar tagged: whether clients may spell it as Ollama lets them, see
         L{normalized}.
+    @ivar capabilities: what it is said to be able to do (C{completion},
+        C{tools}, C{vision}, ...); empty when unknown, as are the others when
+        L{None}.
+    @ivar family: its architecture.
+    @ivar parameter_size: how many parameters it has, such as C{32.8B}.
+    @ivar quantization: how it is quantized.
+    @ivar size: the bytes that it takes.
     """
 
     id: str
@@ -68,6 +75,11 @@ class Entry:
     thinking_floor: int | None = None
     by_model: bool = False
     tagged: bool = False
+    capabilities: tuple[str, ...] = ()
+    family: str | None = None
+    parameter_size: str | None = None
+    quantization: str | None = None
+    size: int | None = None
 
     @property
     def residency(self) -> Residency:
@@ -141,9 +153,11 @@ class Catalog:
             self._claims[right, engine] = claimed
             self._settle()
 
-    def find(self, name: str) -> Entry | None:
+    def find(self, name: str, *, as_ollama: bool = False) -> Entry | None:
         """
         @param name: an id or an alias.
+        @param as_ollama: whether every name may be spelled as Ollama lets its
+            clients spell names, not only those of its own models.
         @return: the model, or L{None} when there is none of that name.
         """
         entry = self._entries.get(name)
@@ -153,16 +167,19 @@ class Catalog:
         if id is not None:
             return self._spelled(id)
         entry = self._spelled(name)
+        if entry is None and as_ollama:
+            entry = self._respelled.get(normalized(name))
         if entry is not None or len(name) > LONGEST:
             return entry
         id = next((id for pattern, id in self._patterns if pattern.fullmatch(name)), None)
         return None if id is None else self._spelled(id)
 
-    def resolve(self, name: str) -> Entry:
+    def resolve(self, name: str, *, as_ollama: bool = False) -> Entry:
         """
+        @see: L{find}
         @raise UnknownModel: when there is none; it names what is near.
         """
-        entry = self.find(name)
+        entry = self.find(name, as_ollama=as_ollama)
         if entry is not None:
             return entry
         shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
@@ -205,6 +222,9 @@ class Catalog:
                     # What people call their models goes before what engines do.
                     if id not in self._aliases:
                         self._add(owner.entry(id))
+        self._respelled: dict[str, Entry] = {}
+        for name, entry in [*self._entries.items(), *self.aliases()]:
+            self._respelled.setdefault(normalized(name), entry)
 
     def _add(self, entry: Entry) -> None:
         owner = self._spelled(entry.id) if entry.tagged else self._entries.get(entry.id)
@@ -253,6 +273,11 @@ def build_catalog(config: Config) -> Catalog:
             display_name=model.display_name or model.id,
             context_length=model.context_length,
             thinking_floor=model.disable_thinking_below_max_tokens,
+            capabilities=model.capabilities,
+            family=model.family,
+            parameter_size=model.parameter_size,
+            quantization=model.quantization,
+            size=None if model.size_gb is None else int(model.size_gb * GIB),
         )
         for model in config.models
         if model.engine in owners

@@ -43,6 +43,41 @@ class CatalogTests(SynchronousTestCase):
         for name in ("Qwen", "qwen ", "gpt-oss", ""):
             self.assertIsNone(catalog.find(name))
 
+    def test_as_ollama(self) -> None:
+        """Clients of Ollama may leave the tag away, write it, and not care for
+        case, whoever owns the model; what is written to the letter goes
+        first, and a pattern last."""
+        catalog = Catalog(
+            map(entry, ("Qwen", "gpt-oss:20b", "a:latest", "a", "Org/Name", "qwen")),
+            {"Small": "a", "*": "gpt-oss:20b"},
+        )
+        for name, id in {
+            "QWEN": "Qwen",
+            "qwen": "qwen",
+            "qwen:latest": "Qwen",
+            "GPT-OSS:20b": "gpt-oss:20b",
+            "A": "a:latest",
+            "a": "a",
+            "library/org/name:LATEST": "Org/Name",
+            "small:latest": "a",
+            "gpt-oss": "gpt-oss:20b",
+            "else": "gpt-oss:20b",
+        }.items():
+            self.assertEqual(id, catalog.resolve(name, as_ollama=True).id, name)
+        catalog = self.catalog("qwen", small="qwen")
+        self.assertIsNone(catalog.find("qwen:8b", as_ollama=True))
+        for name in ("Qwen", "qwen:latest", "SMALL"):
+            self.assertIsNone(catalog.find(name))
+            self.assertIsNotNone(catalog.find(name, as_ollama=True))
+
+    def test_as_ollama_claimed(self) -> None:
+        """So they may when the model is one that its engine was found to have."""
+        catalog = Catalog([], {}, [Owner("e")])
+        catalog.claim("e", Right.LIVE, ["Found"])
+        self.assertEqual("Found", catalog.resolve("found:latest", as_ollama=True).id)
+        catalog.claim("e", Right.LIVE, [])
+        self.assertIsNone(catalog.find("found:latest", as_ollama=True))
+
     def test_residency(self) -> None:
         """To serve a model its engine must be resident, or, where an engine
         holds single models, the one that the engine has under its own name."""
@@ -313,11 +348,28 @@ class BuildTests(SynchronousTestCase):
             model_name="m.gguf",
             context_length=99,
             disable_thinking_below_max_tokens=5,
+            capabilities=("completion", "vision"),
+            family="qwen3",
+            parameter_size="32.8B",
+            quantization="Q4_K_M",
+            size_gb=1.5,
         )
         catalog = self.build(self.process(), models=(full, Model("n", "p", context_length=9)))
         self.assertEqual(
             [
-                Entry("m", "p", "m.gguf", "M", context_length=99, thinking_floor=5),
+                Entry(
+                    "m",
+                    "p",
+                    "m.gguf",
+                    "M",
+                    context_length=99,
+                    thinking_floor=5,
+                    capabilities=("completion", "vision"),
+                    family="qwen3",
+                    parameter_size="32.8B",
+                    quantization="Q4_K_M",
+                    size=1_610_612_736,
+                ),
                 Entry("n", "p", "n", "n", context_length=9),
             ],
             catalog.entries(),
