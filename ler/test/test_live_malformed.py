@@ -29,11 +29,16 @@ from ler.slot.slots import Slots
 from ler.test.http import FakeAgent, Reply, parse
 from ler.testing import FakeEngine, FakeMemory
 from ler.upstream import Upstream
+from ler.web.asking import Asking, Traits
+from ler.web.beats import Heart
 from ler.web.endpoints import Folder
 from ler.web.gate import make_gate
-from ler.web.openai import V1, ModelRoutes, model_listing
+from ler.web.loading import Loading
+from ler.web.openai import V1, model_listing
 from ler.web.relay import Relay, RelayOptions
+from ler.web.routes import ModelRoutes
 from ler.web.site import RouterChannel, RouterSite
+from ler.web.upward import Upward
 
 reactor: Any = real_reactor
 
@@ -126,7 +131,7 @@ def first_lines() -> Iterator[bytes]:
         yield b"POST /v1/chat/completions " + version
     for version in (b"http/1.1", b"HTTP/1,1", b"HTTP/-1.1", b"HTTPS/1.1", b"HTTP/1.1 x", b"x"):
         yield b"POST /v1/chat/completions " + version
-    for method in (b"", b" ", b"P\x00ST", b"P\xc3\x96ST", b"\x7f", b"post", b"GET", b"OPTIONS"):
+    for method in (b"", b" ", b"P\x00ST", b"P\xc3\x96ST", b"\x7f", b"post", b"GET", b"PUT"):
         yield method + b" /v1/chat/completions HTTP/1.1"
     for target in (
         b"",
@@ -135,7 +140,7 @@ def first_lines() -> Iterator[bytes]:
         b"#",
         b"v1/chat/completions",
         b"localhost:443",
-        b"http://localhost/v1/chat/completions",
+        b"http://evil.example/v1/chat/completions",
         b"http:/v1/chat/completions",
         b"//localhost/v1/chat/completions",
         b"/v1/chat /completions",
@@ -445,13 +450,16 @@ class MalformedTests(TestCase):
             Metrics(CollectorRegistry()),
             RelayOptions(),
         )
+        asking = Asking(
+            relay, Heart(), Upward({}, guarded=False), {"a": Traits(("openai",), False)}
+        )
         routes = ModelRoutes(
             catalog,
-            relay,
+            asking,
+            Loading(slots.acquire, slots.keep),
+            permit=lambda entry: None,
             control_paths=["/v1/model/unload"],
-            upstream_headers={},
             is_resident=lambda wanted: True,
-            guarded=False,
             max_json_depth=128,
         )
         gate = make_gate(
@@ -462,7 +470,7 @@ class MalformedTests(TestCase):
             max_body_mb=LIMIT_MB,
             max_upload_mb=LIMIT_MB,
         )
-        root = Folder({"v1": V1(model_listing(catalog, lambda model: False), routes)})
+        root = Folder({"v1": V1({b"models": model_listing(catalog, lambda model: False)}, routes)})
         site = RouterSite(root, gate, BytesIO, reactor)
         site.protocol = Channel
         port = reactor.listenTCP(0, site, backlog=1000, interface="127.0.0.1")
@@ -501,6 +509,9 @@ class MalformedTests(TestCase):
         if not reply.complete or reply.one(b"content-type") != b"application/json":
             return False
         error = json.loads(reply.body)["error"]
+        if isinstance(error, str):
+            # As Ollama's clients want it.
+            return bool(error)
         return bool(error["message"] and error["type"] and error["code"])
 
     def test_at_once(self) -> Deferred[None]:

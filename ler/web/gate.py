@@ -6,23 +6,23 @@ alone, before a byte of the body is read.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from twisted.web.http_headers import Headers
 
+from ler.config import ApiKey
 from ler.config.values import is_loopback
 from ler.errors import (
     BadRequest,
     ForeignHost,
-    InvalidKey,
     RequestTooLarge,
     RouterError,
     UnsupportedEncoding,
 )
+from ler.web.keys import Key, admit, known_keys
 from ler.web.paths import normal_path, split_target
 
 MIB = 1 << 20
@@ -32,8 +32,13 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-webview", "vscode-file"})
 """Origins of programs on this machine; no web page can have one."""
 
+BLOBS = b"/api/blobs/"
+"""Where Ollama's clients send whole models."""
+
 OPEN_PATHS = frozenset({"/health"})
 """What is told without a key."""
+
+_MODELS = re.compile(rb"(?:/v1)*/models(?:/|\Z)")
 
 
 @dataclass(frozen=True)
@@ -41,58 +46,81 @@ class Gate:
     """
     The rules of entry.
 
-    @ivar keys: digests of the keys of clients; none means that all are let in.
+    @ivar keys: the keys of clients; none means that all are let in.
     @ivar hosts: names in C{Host} to accept, whatever the port; L{None} for
         any.
     @ivar origins: further values of C{Origin} to accept; L{None} for any.
     @ivar max_body: the largest body in bytes.
     @ivar max_upload: the largest multipart body in bytes.
+    @ivar open_paths: what is told without a key.
+    @ivar cors: whether pages of accepted origins may read the answers.
     """
 
-    keys: Sequence[bytes]
+    keys: Sequence[Key]
     hosts: Collection[str] | None
     origins: Collection[str] | None
     max_body: int
     max_upload: int
+    open_paths: Collection[str] = OPEN_PATHS
+    cors: bool = True
 
-    def check(self, target: bytes, headers: Headers, length: int | None) -> None:
+    def check(
+        self, method: bytes, target: bytes, headers: Headers, length: int | None
+    ) -> str | None:
         """
         Judge a request by its head.
 
         @param target: the request target, as it came.
         @param length: the declared length of the body in bytes; L{None} when
             it comes in chunks.
+        @return: the label of the key that it shows.
         @raise RouterError: when it may not come in.
         """
         self._check_shape(headers)
         self._check_host(headers)
-        path, _ = split_target(target)
-        # An id of a model may hold anything, escapes too.
-        named = path.startswith(b"/v1/models/")
-        if named or normal_path(path) not in OPEN_PATHS:
-            self._check_key(headers)
-        if length is not None and length > self.limit(headers):
-            raise self.too_large(headers)
+        path = _judged(target)
+        key = None
+        # Browsers ask what they may do before they show a key.
+        if self.keys and path not in self.open_paths and method != b"OPTIONS":
+            key = admit(self.keys, headers, path)
+        if length is not None and length > self.limit(target, headers):
+            raise self.too_large(target, headers)
         encoding = headers.getRawHeaders(b"content-encoding", [b"identity"])
         if [value.strip().lower() for value in encoding] != [b"identity"]:
             raise UnsupportedEncoding(
                 "compressed request bodies are not read; send the body as it is"
             )
+        return None if key is None else key.label
 
-    def limit(self, headers: Headers) -> int:
+    def page(self, headers: Headers) -> bytes | None:
+        """
+        @return: the origin of the web page that may read the answer to a
+            request with C{headers}; L{None} where there is none.
+        """
+        origins = headers.getRawHeaders(b"origin", [])
+        if not self.cors or len(origins) != 1:
+            return None
+        try:
+            self._check_host(headers)
+        except ForeignHost:
+            return None
+        return origins[0]
+
+    def limit(self, target: bytes, headers: Headers) -> int:
         """
         @return: how many bytes the body may have.
         """
         content_type = headers.getRawHeaders(b"content-type", [b""])[0].lower()
-        return self.max_upload if content_type.startswith(b"multipart/") else self.max_body
+        uploads = content_type.startswith(b"multipart/") or target.startswith(BLOBS)
+        return self.max_upload if uploads else self.max_body
 
-    def too_large(self, headers: Headers) -> RouterError:
+    def too_large(self, target: bytes, headers: Headers) -> RouterError:
         """
         @return: what to say to a body over the limit.
         """
         return RequestTooLarge(
-            f"the body is larger than {self.limit(headers) / MIB:g} MiB "
-            "(max_body_mb, or max_upload_mb for multipart)"
+            f"the body is larger than {self.limit(target, headers) / MIB:g} MiB "
+            "(max_body_mb, or max_upload_mb for uploads)"
         )
 
     def _check_shape(self, headers: Headers) -> None:
@@ -134,33 +162,18 @@ class Gate:
             "add it to 'allowed_origins' if they should"
         )
 
-    def _check_key(self, headers: Headers) -> None:
-        if not self.keys:
-            return
-        shown = [value.strip() for value in headers.getRawHeaders(b"x-api-key", [])]
-        for value in headers.getRawHeaders(b"authorization", []):
-            scheme, _, key = value.partition(b" ")
-            if scheme.lower() == b"bearer":
-                shown.append(key.strip())
-        # Every shown key is held against every known one, whatever matches,
-        # so that the time tells nothing.
-        known = [
-            hmac.compare_digest(digest(key), expected) for key in shown for expected in self.keys
-        ]
-        if not any(known):
-            raise InvalidKey(
-                "the API key is wrong"
-                if shown
-                else "an API key is needed: send it as "
-                "'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
-            )
 
-
-def digest(key: bytes) -> bytes:
+def _judged(target: bytes) -> str:
     """
-    @return: a fixed-length stand-in for C{key}, to compare in constant time.
+    @return: the path that decides what a request with C{target} may do.
     """
-    return hashlib.sha256(key).digest()
+    path, _ = split_target(target)
+    # The id of a model follows, which may hold anything, escapes too.
+    if _MODELS.match(path) is not None:
+        return "/v1/models"
+    if path.startswith(b"/upstream/"):
+        return "/upstream"
+    return normal_path(path)
 
 
 def host_name(host: str) -> str:
@@ -176,24 +189,29 @@ def host_name(host: str) -> str:
 def make_gate(
     *,
     host: str,
-    api_keys: Sequence[str],
+    api_keys: Sequence[ApiKey],
     allowed_hosts: Collection[str],
     allowed_origins: Collection[str],
     max_body_mb: float,
     max_upload_mb: float,
+    metrics_auth: bool = True,
+    cors: bool = True,
 ) -> Gate:
     """
-    @param host: the address that the router listens on.  Host and Origin are
-        judged on a loopback address, where no key keeps web pages out.
+    @param host: the address that the router listens on.  Host is judged on a
+        loopback address, Origin also where no key keeps web pages out.
+    @param metrics_auth: whether C{/metrics} is told to those with a key only.
     @return: the L{Gate} of a configuration.
     """
     guarded = is_loopback(host)
     hosts: set[str] | None = {*LOOPBACK, host.lower(), *map(host_name, allowed_hosts)}
     origins: set[str] | None = set(allowed_origins)
     return Gate(
-        keys=tuple(digest(key.encode("utf-8")) for key in api_keys),
+        keys=known_keys(api_keys),
         hosts=hosts if guarded and "*" not in allowed_hosts else None,
-        origins=origins if guarded and "*" not in allowed_origins else None,
+        origins=origins if (guarded or not api_keys) and "*" not in allowed_origins else None,
         max_body=int(max_body_mb * MIB),
         max_upload=int(max_upload_mb * MIB),
+        open_paths=OPEN_PATHS if metrics_auth else OPEN_PATHS | {"/metrics"},
+        cors=cors,
     )

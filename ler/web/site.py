@@ -1,4 +1,4 @@
-# -*- test-case-name: ler.test.test_site -*-
+# -*- test-case-name: ler.test.test_site,ler.test.test_site_edge -*-
 """
 The HTTP server's edge: requests are judged before their body is read, bodies
 are kept small in memory, and what cannot be parsed gets an answer that says so.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ler.errors import BadRequest, InternalError, RouterError, Unavailable
+from ler.web import cors
 from ler.web.dialects import OPENAI, dialect_of
 from ler.web.gate import Gate
+from ler.web.multipart import MultipartBody, MultipartForm
 
 LINGER_S = 2.0
 """How long a refused client may go on sending, so that it reads the refusal."""
@@ -33,6 +36,7 @@ VERSIONS = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 
 _FOLDED_OR_CONTROL = re.compile(rb"^[ \t]|[\x00-\x08\x0a-\x1f\x7f]")
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 _LENGTH_DIGITS = 18
 """The longest length that is read as one: int() fails on absurd ones."""
@@ -43,12 +47,16 @@ class RouterRequest(Request):
     A request that passes the gate when its head is complete.
 
     @ivar request_id: names it in answers and logs.
+    @ivar key_label: what the key that it shows is called in the log.
     """
 
     channel: RouterChannel
     content: IO[bytes]
+    key_label: str | None = None
 
     _log = Logger()
+    _form: MultipartForm | None = None
+    _permission: Sequence[tuple[bytes, bytes]] = ()
     _refused = False
     _received = 0
     _limit = 0
@@ -63,6 +71,8 @@ class RouterRequest(Request):
         The head is complete; the body, if any, comes next.
         """
         site = self.channel.site
+        headers = self.requestHeaders
+        self.setHeader(b"date", datetimeToString())
         # The channel hands these over with the body; the gate wants them now.
         self.method = self.channel._command
         self.uri = self.channel._path
@@ -72,12 +82,30 @@ class RouterRequest(Request):
                 # Twisted before 24.7 would answer in whatever was asked for.
                 self.clientproto = b"HTTP/1.1"
                 raise BadRequest("this is an HTTP/1.1 server")
-            site.gate.check(self.uri, self.requestHeaders, length)
+            self._find_host()
+            self._permission = cors.permission(self.method, headers, site.gate.page(headers))
+            self.key_label = site.gate.check(self.method, self.uri, headers, length)
         except RouterError as error:
             self._refuse(error)
-        else:
-            self._limit = site.gate.limit(self.requestHeaders)
-            self.content = site.spool()
+            return
+        self._limit = site.gate.limit(self.uri, headers)
+        self.content = site.spool()
+        content_type = headers.getRawHeaders(b"content-type", [b""])[0]
+        if content_type.lower().startswith(b"multipart/"):
+            self._form = MultipartForm(content_type)
+
+    def _find_host(self) -> None:
+        """
+        Whoever takes us for a proxy names the host in the target; then the
+        header does not count.
+        """
+        hosts = self.requestHeaders.getRawHeaders(b"host", [])
+        if not hosts and self.clientproto == b"HTTP/1.1":
+            raise BadRequest("a request of HTTP/1.1 needs a Host header")
+        target = _ABSOLUTE.fullmatch(self.uri)
+        if target is not None and len(hosts) < 2:
+            self.requestHeaders.setRawHeaders(b"host", [target[1]])
+            self.uri = self.channel._path = target[2] if target[2][:1] == b"/" else b"/" + target[2]
 
     def handleContentChunk(self, data: bytes) -> None:
         """
@@ -87,13 +115,16 @@ class RouterRequest(Request):
             return
         self._received += len(data)
         if self._received > self._limit:
-            self._refuse(self.channel.site.gate.too_large(self.requestHeaders))
+            self._refuse(self.channel.site.gate.too_large(self.uri, self.requestHeaders))
             return
         try:
             self.content.write(data)
         except OSError as e:
             self._log.error("a request body cannot be kept: {error}", error=str(e))
             self._refuse(Unavailable(f"the router has no room for the body ({e.strerror})"))
+            return
+        if self._form is not None:
+            self._form.feed(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """
@@ -107,7 +138,28 @@ class RouterRequest(Request):
         self.args = {}
         self.method, self.uri, self.clientproto = command, path, version
         self.path = path.partition(b"?")[0]
-        self.process()
+        if command == b"OPTIONS":
+            self.setResponseCode(NO_CONTENT)
+            self.setHeader(b"allow", cors.METHODS)
+            self.finish()
+        else:
+            self.process()
+
+    @property
+    def form(self) -> MultipartBody | None:
+        """
+        @return: the body, where it is multipart.
+        @raise RouterError: as of L{MultipartForm.body}.
+        """
+        return None if self._form is None else self._form.body(self.content)
+
+    def write(self, data: bytes) -> None:
+        """
+        Send a part of the answer, the first one with the head.
+        """
+        if not self.startedWriting:
+            cors.mark(self.responseHeaders, self._permission)
+        super().write(data)
 
     def _refuse(self, error: RouterError) -> None:
         """
@@ -239,8 +291,9 @@ class RouterChannel(HTTPChannel):
         )
         body = OPENAI.render(error, "").body
         self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nDate: %s\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
+            % (datetimeToString(), len(body), body)
         )
         self.linger()
 
@@ -256,6 +309,21 @@ class RouterChannel(HTTPChannel):
         """
         self._stop_lingering()
         super().loseConnection()
+
+    def hand_over(self, protocol: Any) -> bytes:
+        """
+        Let C{protocol} have the connection; for HTTP it is over.
+
+        @return: what the client has sent behind its request.
+        """
+        transport = self.transport
+        early = b"".join(self._dataBuffer)
+        transport.unregisterProducer()
+        transport.protocol = protocol
+        self.connectionLost(Failure(ConnectionDone()))
+        protocol.makeConnection(transport)
+        transport.resumeProducing()
+        return early
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
