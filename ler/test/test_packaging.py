@@ -114,9 +114,10 @@ class InstalledTests(SynchronousTestCase):
     """
 
     def test_imports(self) -> None:
-        """Every module can be imported, but those of the demo, which need its extra."""
+        """Every module can be imported, but those that need an extra."""
+        extra = ("ler.demo.", "ler.web.websocket_ends")
         for module in walk_packages(ler.__path__, "ler."):
-            if not module.name.startswith(("ler.demo.", "ler.test.")):
+            if not module.name.startswith((*extra, "ler.test.")):
                 import_module(module.name)
 
     def test_plugin(self) -> None:
