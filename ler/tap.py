@@ -30,9 +30,10 @@ from twisted.python import usage
 from ler.config import Config, ConfigError, json_schema, load
 from ler.engines.catalog import build_catalog
 from ler.engines.former import FormerEngine
-from ler.engines.homes import needs_of, preloaded, private_engines, whole_engines
+from ler.engines.homes import needs_of, preloaded, private_engines
 from ler.engines.listing import Listing
 from ler.engines.making import Surroundings, make_engine
+from ler.engines.ollama_cards import make_cards
 from ler.engines.records import Records
 from ler.errors import EngineStartFailed
 from ler.interfaces import IModelLister, IStateStore, Residency, SettleReport
@@ -48,14 +49,13 @@ from ler.slot.policy import make_policy
 from ler.slot.slots import Slots
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateFile, StateLocked
-from ler.upstream import Upstream, engine_agent
-from ler.web.admin import admin_tree
-from ler.web.endpoints import Folder
-from ler.web.gate import make_gate
-from ler.web.openai import V1, ModelRoutes, model_listing
+from ler.upstream import EngineEndpoints, Upstream, engine_agent
+from ler.web.gate import MIB, make_gate
 from ler.web.relay import Relay, RelayOptions
 from ler.web.site import RouterSite
 from ler.web.status import Status, status_endpoints, watch_gauges
+from ler.web.tree import make_tree
+from ler.web.websocket import WebsocketOptions, Websockets, address_of
 
 IDLE_CONNECTIONS = 64
 """How many idle connections are kept to one engine."""
@@ -255,10 +255,11 @@ def build(
         assist=HiddenMemory(config.memory_assist, threads),
         observe=partial(count_settle, metrics),
     )
+    cards = make_cards(config, reactor)
     listing = Listing(
         catalog,
         {
-            key: IModelLister(engine)
+            key: cards.get(key) or IModelLister(engine)
             for key, engine in engines.items()
             if configured[key].discover_models and IModelLister.providedBy(engine)
         },
@@ -311,28 +312,36 @@ def build(
         RelayOptions(
             heartbeats=config.swap_keepalive_enabled,
             interval=config.swap_keepalive_interval_s,
+            heavy_interval=config.swap_keepalive_chunk_s,
             grace=config.swap_keepalive_grace_s,
             stall_timeout=config.client_stall_timeout_s,
         ),
     )
-    routes = ModelRoutes(
-        catalog,
-        relay,
-        control_paths={path for engine in configured.values() for path in engine.control_paths},
-        upstream_headers={key: engine.upstream_headers for key, engine in configured.items()},
-        is_resident=slots.serves_at_once,
+    endpoints = EngineEndpoints(reactor, config.upstream_connect_timeout_s)
+    websockets = Websockets(
+        slots.acquire,
+        upstreams,
+        {key: address_of(engine.base_url, endpoints) for key, engine in configured.items()},
+        reactor,
+        metrics,
+        WebsocketOptions(
+            wait=config.websocket_wait_s,
+            idle=config.websocket_idle_s,
+            longest=int(config.max_websocket_message_mb * MIB),
+        ),
         guarded=bool(config.api_keys),
-        max_json_depth=config.max_json_depth,
     )
     watch_gauges(metrics, slots, upstreams)
-    root = Folder(
-        {
-            "v1": V1(
-                model_listing(catalog, lambda model: slots.of(model).resident == model), routes
-            ),
-            "admin": admin_tree(slots, catalog, whole_engines(config, catalog), reactor),
-            **status_endpoints(Status(slots, engines, upstreams, catalog, memory), metrics),
-        }
+    root = make_tree(
+        config,
+        catalog=catalog,
+        slots=slots,
+        relay=relay,
+        websockets=websockets,
+        cards=cards,
+        changed=listing.came_up,
+        told=status_endpoints(Status(slots, engines, upstreams, catalog, memory), metrics),
+        clock=reactor,
     )
     gate = make_gate(
         host=config.host,
@@ -341,6 +350,8 @@ def build(
         allowed_origins=config.allowed_origins,
         max_body_mb=config.max_body_mb,
         max_upload_mb=config.max_upload_mb,
+        metrics_auth=config.metrics_auth,
+        cors=config.cors,
     )
     site = RouterSite(root, gate, state.spool, reactor)
     return Parts(slots, site, listing, preloaded(config, catalog))

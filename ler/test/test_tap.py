@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import tap
-from ler.config import Config, Engine, GenericProcess, Model, Ollama, Remote
+from ler.config import ApiKey, Config, Engine, GenericProcess, Model, Ollama, Remote
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
@@ -398,7 +398,9 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(["m", "small"], [model["id"] for model in listing["data"]])
         self.assertEqual({"status": "ok"}, self.get(b"/health"))
         self.assertIn(b'engine_router_engine_up{engine="bb"} 0.0', self.get(b"/metrics"))
-        self.assertIn(b"<!doctype html>", self.get(b"/"))
+        self.assertIn(b"<!doctype html>", self.get(b"/", Accept=b"text/html"))
+        self.assertEqual(b"Ollama is running", self.get(b"/"))
+        self.assertEqual(2, len(self.get(b"/api/tags")["models"]))
         self.assertEqual({"jobs": []}, self.get(b"/admin/jobs"))
         self.assertEqual([], self.reactor.getDelayedCalls())
 
@@ -429,7 +431,7 @@ class BuildTests(SynchronousTestCase):
 
     def test_guarded(self) -> None:
         """The gate is that of the configuration."""
-        self.open(config_of(engine("a"), api_keys=("secret",)))
+        self.open(config_of(engine("a"), api_keys=(ApiKey(("admin",), "secret"),)))
         self.assertEqual("invalid_api_key", self.get(b"/status")["error"]["code"])
         self.assertIn("version", self.get(b"/status", Authorization=b"Bearer secret"))
         foreign = self.get(b"/status", Origin=b"http://evil.example")
