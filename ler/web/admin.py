@@ -21,7 +21,6 @@ from ler.engines.catalog import Catalog
 from ler.errors import (
     BadRequest,
     InternalError,
-    InvalidJSON,
     RouterError,
     UnknownModel,
     UnknownPath,
@@ -29,6 +28,7 @@ from ler.errors import (
 )
 from ler.interfaces import Residency
 from ler.slot.slots import Slots
+from ler.web.documents import object_in
 from ler.web.endpoints import Document, Endpoint, Folder
 
 _log = Logger()
@@ -197,16 +197,7 @@ def _document(request: Any) -> dict[str, Any]:
     content_type = (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
     if content_type != b"application/json":
         raise UnsupportedEncoding("send 'Content-Type: application/json'")
-    body = request.content.read()
-    if not body.strip():
-        return {}
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise InvalidJSON(f"the body is not valid JSON: {e}") from e
-    if not isinstance(asked, dict):
-        raise InvalidJSON("the body must be a JSON object")
-    return asked
+    return object_in(request, empty=True)
 
 
 def _target(

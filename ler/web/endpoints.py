@@ -87,6 +87,30 @@ class Endpoint(Resource):
         return await handler(request)
 
 
+class Routed(Resource):
+    """
+    A resource that gives its requests to somebody else, or refuses them.
+    """
+
+    def render(self, request: Any) -> int:
+        """
+        @see: L{Resource.render}
+        """
+        try:
+            self.route(request)
+        except RouterError as error:
+            refuse(request, dialect_of(request.path.decode("latin-1")), error)
+        return NOT_DONE_YET
+
+    def route(self, request: Any) -> None:
+        """
+        Find out who answers C{request}, and have it done.
+
+        @raise RouterError: when nobody does.
+        """
+        raise NotImplementedError
+
+
 class Missing(Resource):
     """
     Where nothing lives.

@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-
 from ler.engines.catalog import Catalog, Entry
 from ler.engines.ollama import normalized
-from ler.errors import ControlPath, Forbidden, MissingModel, RouterError, WrongMethod
-from ler.web.dialects import RAW
-from ler.web.endpoints import refuse
+from ler.errors import ControlPath, Forbidden, MissingModel, WrongMethod
+from ler.web.endpoints import Routed
 from ler.web.passing import Passing
 from ler.web.paths import decoded_tail, normal_path, split_target
 
@@ -31,7 +27,7 @@ MOST_SEGMENTS = 8
 """How many segments of a path an id can take."""
 
 
-class EnginePaths(Resource):
+class EnginePaths(Routed):
     """
     Everything under C{/upstream}.
     """
@@ -50,17 +46,10 @@ class EnginePaths(Resource):
         self._passing = passing
         self._control_paths = tuple(map(str.lower, control_paths))
 
-    def render(self, request: Any) -> int:
+    def route(self, request: Any) -> None:
         """
-        @see: L{Resource.render}
+        @see: L{Routed.route}
         """
-        try:
-            self._route(request)
-        except RouterError as error:
-            refuse(request, RAW, error)
-        return NOT_DONE_YET
-
-    def _route(self, request: Any) -> None:
         method = request.method.decode("latin-1")
         if method not in METHODS:
             allowed = ", ".join(METHODS)

@@ -10,8 +10,8 @@ from typing import Any
 
 from twisted.web.resource import Resource
 
+from ler.web.documents import model_of, object_in
 from ler.web.endpoints import Document, Endpoint, Folder
-from ler.web.ollama_body import model_of, object_in
 from ler.web.ollama_listing import Fleet
 
 INFERENCE = ("chat", "generate", "embed", "embeddings")

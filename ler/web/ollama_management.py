@@ -18,17 +18,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-
 from ler.config.model import Config, Ollama
 from ler.engines.catalog import Catalog
-from ler.errors import DestructiveDisabled, NotOffered, RouterError, UnknownPath, WrongMethod
+from ler.errors import DestructiveDisabled, NotOffered, UnknownPath, WrongMethod
 from ler.upstream import FileSpan
 from ler.web.dialects import NDJSON, OLLAMA_OTHER
-from ler.web.endpoints import Document, answer, refuse
+from ler.web.documents import model_of, object_in
+from ler.web.endpoints import Document, Routed, answer
 from ler.web.job import Job
-from ler.web.ollama_body import model_of, object_in
 from ler.web.paths import normal_path, split_target
 from ler.web.relay import Relay
 from ler.web.upward import Upward
@@ -63,7 +60,7 @@ def managed_engine(config: Config) -> str | None:
     return None
 
 
-class Management(Resource):
+class Management(Routed):
     """
     The paths that change models.
     """
@@ -94,17 +91,10 @@ class Management(Resource):
         self._allowed = allowed
         self._changed = changed
 
-    def render(self, request: Any) -> int:
+    def route(self, request: Any) -> None:
         """
-        @see: L{Resource.render}
+        @see: L{Routed.route}
         """
-        try:
-            self._judge(request)
-        except RouterError as error:
-            refuse(request, OLLAMA_OTHER, error)
-        return NOT_DONE_YET
-
-    def _judge(self, request: Any) -> None:
         raw, query = split_target(request.uri)
         path = normal_path(raw)
         methods = BLOB_METHODS if BLOB.fullmatch(path) else METHODS.get(path)

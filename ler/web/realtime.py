@@ -10,12 +10,10 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 
 from ler.engines.catalog import Catalog
-from ler.errors import BadRequest, MissingModel, RouterError, WrongMethod
-from ler.web.dialects import RAW
-from ler.web.endpoints import refuse
+from ler.errors import BadRequest, MissingModel, WrongMethod
+from ler.web.endpoints import Routed
 from ler.web.passing import Passing
 from ler.web.paths import split_target
 from ler.web.websocket import is_websocket
@@ -23,7 +21,7 @@ from ler.web.websocket import is_websocket
 PATH = "/v1/realtime"
 
 
-class Realtime(Resource):
+class Realtime(Routed):
     """
     The endpoint.
     """
@@ -43,17 +41,10 @@ class Realtime(Resource):
         """
         return self._below if path else self
 
-    def render(self, request: Any) -> int:
+    def route(self, request: Any) -> None:
         """
-        @see: L{Resource.render}
+        @see: L{Routed.route}
         """
-        try:
-            self._route(request)
-        except RouterError as error:
-            refuse(request, RAW, error)
-        return NOT_DONE_YET
-
-    def _route(self, request: Any) -> None:
         if request.method != b"GET":
             raise WrongMethod(f"{PATH} takes GET", "GET")
         if not is_websocket(request):

@@ -9,16 +9,13 @@ from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-
 from ler.engines.catalog import Catalog, Entry
-from ler.errors import ControlPath, MissingModel, RouterError, UnknownPath, WrongMethod
+from ler.errors import ControlPath, MissingModel, UnknownPath, WrongMethod
 from ler.interfaces import Residency
 from ler.web.asking import Asking, Wish
 from ler.web.body import JSONBody
-from ler.web.dialects import OLLAMA, dialect_of
-from ler.web.endpoints import Endpoint, answer, refuse
+from ler.web.dialects import OLLAMA
+from ler.web.endpoints import Endpoint, Routed, answer
 from ler.web.loading import Loading
 from ler.web.model_paths import POSTED, canonical
 from ler.web.operations import OPERATIONS
@@ -32,7 +29,7 @@ QUERIED = frozenset({"/props", "/slots", "/lora-adapters"})
 """What is read from an engine with GET, for the model that the query names."""
 
 
-class ModelRoutes(Resource):
+class ModelRoutes(Routed):
     """
     Sends requests to the owners of their models.
     """
@@ -66,20 +63,16 @@ class ModelRoutes(Resource):
         self._is_resident = is_resident
         self._max_json_depth = max_json_depth
 
-    def render(self, request: Any) -> int:
+    def route(self, request: Any) -> None:
         """
-        @see: L{Resource.render}
+        @see: L{Routed.route}
         """
-        try:
-            path, query = split_target(request.uri)
-            normal, named = canonical(normal_path(path))
-            if request.method == b"GET" and normal in QUERIED:
-                self._by_query(request, normal, query)
-            else:
-                self._by_body(request, normal, query, named)
-        except RouterError as error:
-            refuse(request, dialect_of(request.path.decode("latin-1")), error)
-        return NOT_DONE_YET
+        path, query = split_target(request.uri)
+        normal, named = canonical(normal_path(path))
+        if request.method == b"GET" and normal in QUERIED:
+            self._by_query(request, normal, query)
+        else:
+            self._by_body(request, normal, query, named)
 
     def _by_query(self, request: Any, path: str, query: bytes) -> None:
         asked = parse_qsl(query[1:].decode("ascii"), keep_blank_values=True)

@@ -1,6 +1,7 @@
-# -*- test-case-name: ler.test.test_ollama_body -*-
+# -*- test-case-name: ler.test.test_documents -*-
 """
-The short bodies of requests that are about a model, rather than for it.
+The short bodies of requests that are about a model, rather than for it, and
+of orders.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ LONGEST = 1 << 20
 """The largest such body, in bytes."""
 
 
-def object_in(request: Any) -> dict[str, Any]:
+def object_in(request: Any, *, empty: bool = False) -> dict[str, Any]:
     """
+    @param empty: whether there may be none, which is as good as an empty one.
     @return: the JSON object in the body, of whatever content type: many
         clients declare none.
     @raise InvalidJSON: when there is no such object.
@@ -27,6 +29,8 @@ def object_in(request: Any) -> dict[str, Any]:
         raise RequestTooLarge(f"the body is larger than {LONGEST >> 20} MiB, and need not be")
     request.content.seek(0)
     body = request.content.read()
+    if not body.strip() and empty:
+        return {}
     if not body.strip():
         raise InvalidJSON("the body is empty; it must be a JSON object")
     try:

@@ -1,6 +1,6 @@
-# -*- test-case-name: ler.test.test_ollama_body -*-
+# -*- test-case-name: ler.test.test_documents -*-
 """
-Tests for L{ler.web.ollama_body}.
+Tests for L{ler.web.documents}.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.errors import InvalidJSON, MissingModel, RequestTooLarge, RouterError
-from ler.web.ollama_body import LONGEST, model_of, object_in
+from ler.web.documents import LONGEST, model_of, object_in
 
 
 def request(body: bytes) -> Any:
