@@ -1,0 +1,1 @@
+Every endpoint that names a model is routed: in a form (uploads never pass through memory), in the query, in the path; ``/upstream/MODEL/PATH`` reaches everything else of an engine, and websockets are carried with the extra ``[ws]``.

@@ -1,0 +1,1 @@
+Any client drives any engine: Ollama's ``/api`` and Anthropic's ``/v1/messages`` are there for every model, and the Responses API; what an engine does not speak (``speaks``) is translated, streams too. ``docs/endpoints.rst`` has the table.
