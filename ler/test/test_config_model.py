@@ -50,6 +50,7 @@ VALUES: Mapping[str, Any] = {
     "preload": ["m"],
     "ready_check": "status==ok",
     "ready_path": "/v1/models",
+    "request_log": "/var/log/x.jsonl",
     "sleep_level": 2,
     "state_dir": "/var/lib/x",
     "state_file": "/var/lib/x.json",

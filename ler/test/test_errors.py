@@ -34,6 +34,8 @@ ANSWERS = {
     "control_path": (403, "permission_error", 403, "permission_error", 403, None),
     "unavailable": (503, "server_error", 529, "overloaded_error", 503, None),
     "queue_full": (503, "server_error", 529, "overloaded_error", 503, None),
+    "deadline_missed": (503, "server_error", 529, "overloaded_error", 503, None),
+    "would_swap": (503, "server_error", 529, "overloaded_error", 503, False),
     "shutting_down": (503, "server_error", 529, "overloaded_error", 503, None),
     "paused": (503, "server_error", 529, "overloaded_error", 503, None),
     "slot_pinned": (503, "server_error", 529, "overloaded_error", 503, None),
