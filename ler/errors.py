@@ -222,6 +222,19 @@ class QueueFull(Unavailable):
     code = "queue_full"
 
 
+class DeadlineMissed(Unavailable):
+    """The request cannot be let in within the time that it allows."""
+
+    code = "deadline_missed"
+
+
+class WouldSwap(Unavailable):
+    """The request asks for no swap, and would need one."""
+
+    code = "would_swap"
+    should_retry = False
+
+
 class ShuttingDown(Unavailable):
     """The router is stopping."""
 

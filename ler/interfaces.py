@@ -372,6 +372,6 @@ class IPolicy(Interface):
 
     def decide(view):
         """
-        @param view: a L{SlotView<ler.slot.policy.SlotView>}.
-        @return: a L{Decision<ler.slot.policy.Decision>}.
+        @param view: a L{SlotView<ler.slot.view.SlotView>}.
+        @return: a L{Decision<ler.slot.view.Decision>}.
         """

@@ -1,6 +1,7 @@
 # -*- test-case-name: ler.test.test_logs -*-
 """
-The router's own log file, beside what C{twistd} logs to the terminal.
+The files that the router writes: its own log, beside what C{twistd} logs to
+the terminal, and a line for each request.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from twisted.application.service import Service
 from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     LogPublisher,
@@ -28,6 +30,17 @@ LEVELS = {
     "WARNING": LogLevel.warn,
     "ERROR": LogLevel.error,
 }
+
+
+def open_log(path: str) -> Any:
+    """
+    @return: a file at C{path} that rotates, in a folder that is made where it
+        is missing.
+    @raise OSError: when it cannot be written.
+    """
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    return LogFile(name, folder, rotateLength=ROTATE_BYTES, maxRotatedFiles=KEPT_FILES)
 
 
 class LogFileService(Service):
@@ -52,9 +65,7 @@ class LogFileService(Service):
 
         @raise OSError: when it cannot be written.
         """
-        folder, name = os.path.split(self._path)
-        os.makedirs(folder, exist_ok=True)
-        self._file = LogFile(name, folder, rotateLength=ROTATE_BYTES, maxRotatedFiles=KEPT_FILES)
+        self._file = open_log(self._path)
         self._observer = FilteringLogObserver(
             textFileLogObserver(self._file), [LogLevelFilterPredicate(self._level)]
         )
@@ -70,3 +81,44 @@ class LogFileService(Service):
             self._publisher.removeObserver(self._observer)
             self._file.close()
             self._observer = None
+
+
+class RequestLogService(Service):
+    """
+    Writes lines to a file that rotates, while it runs.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        self._file: Any = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Open the file.
+
+        @raise OSError: when it cannot be written.
+        """
+        self._file = open_log(self._path)
+        super().privilegedStartService()
+
+    def write(self, line: str) -> None:
+        """
+        Add C{line}.  When it cannot be written this is logged: requests go on.
+        """
+        if self._file is None:
+            return
+        try:
+            self._file.write(f"{line}\n")
+        except OSError as e:
+            self._log.warn("{path} is not written: {error}", path=self._path, error=str(e))
+
+    def stopService(self) -> None:
+        """
+        Close the file.
+        """
+        super().stopService()
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -37,15 +37,16 @@ from ler.engines.ollama_cards import make_cards
 from ler.engines.records import Records
 from ler.errors import EngineStartFailed
 from ler.interfaces import IModelLister, IStateStore, Residency, SettleReport
-from ler.logs import LogFileService
+from ler.logs import LogFileService, RequestLogService
 from ler.memory.hidden import HiddenMemory
 from ler.memory.memory import Memory
 from ler.memory.probes import machine_channels
 from ler.memory.unified import is_unified
 from ler.memory.unwatched import UnwatchedMemory
 from ler.metrics import Metrics
-from ler.slot.options import SlotOptions
+from ler.slot.options import slot_options
 from ler.slot.policy import make_policy
+from ler.slot.record import Answered
 from ler.slot.slots import Slots
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateFile, StateLocked
@@ -138,6 +139,10 @@ class Router(MultiService):
             LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
                 self
             )
+        self._request_log: RequestLogService | None = None
+        if config.request_log is not None:
+            self._request_log = RequestLogService(config.request_log)
+            self._request_log.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
         """
@@ -155,13 +160,17 @@ class Router(MultiService):
         self._state.lock()
         path = self._config.state_file or os.path.join(self._state.path, "state.json")
         parts = self._parts = build(
-            self._config, self._environ, self._reactor, StateFile(path), self._state
+            self._config, self._environ, self._reactor, StateFile(path), self._state, self._note
         )
         self._listening = listening_service(
             endpoint(self._config), parts.site, reactor=self._reactor
         )
         self._listening.setServiceParent(self)
         super().privilegedStartService()
+
+    def _note(self, answered: Answered) -> None:
+        if self._request_log is not None:
+            self._request_log.write(answered.as_line())
 
     def startService(self) -> None:
         """
@@ -214,9 +223,12 @@ def build(
     reactor: Any,
     store: IStateStore,
     state: StateDirectory,
+    answered: Callable[[Answered], None] = lambda answered: None,
 ) -> Parts:
     """
     Put the parts together.
+
+    @param answered: called with every request that was answered.
     """
     configured = {key: engine for key, engine in config.engines.items() if engine.enabled}
     catalog = build_catalog(config)
@@ -277,23 +289,14 @@ def build(
     slots = Slots(
         {**{key: engines[key] for key in configured if configured[key].exclusive}, **former},
         private_engines(config, engines, catalog),
-        make_policy=lambda: make_policy(config.scheduler.policy, config.scheduler.max_wait_s),
+        make_policy=lambda: make_policy(config.scheduler.policy),
         memory=memory,
         private_memory=UnwatchedMemory(),
         clock=reactor,
-        options=SlotOptions(
-            drain_timeout=config.drain_timeout_s,
-            orphan_grace=config.orphan_start_grace_s,
-            max_queue=config.scheduler.max_queue,
-            restore=config.on_start_failure == "restore",
-            idle_unload={
-                key: engine.idle_unload_s
-                for key, engine in configured.items()
-                if engine.idle_unload_s is not None
-            },
-            pinned=[key for key, engine in configured.items() if engine.pin],
-        ),
+        options=slot_options(config),
+        store=store,
         swapped=swapped,
+        answered=answered,
     )
     upstreams = {
         key: Upstream(

@@ -114,7 +114,7 @@ def _check_remote(engine: Remote, path: KeyPath, report: Report) -> None:
     """
     if engine.exclusive:
         report.error((*path, "exclusive"), "a remote engine never is: its memory is not ours")
-    for name in ("memory", "sizing", "idle_unload_s"):
+    for name in ("memory", "sizing", "idle_unload_s", "max_wait_s"):
         if _is_given(engine, report, name):
             report.warn((*path, name), "has no effect: the memory of a remote engine is not ours")
 

@@ -105,6 +105,22 @@ class Engine:
     pin: bool = setting(
         "Never evict this engine: other exclusive models get 503 while it is there.", False
     )
+    max_concurrency: int | None = setting(
+        "Requests that the engine, or each model of it that is in memory, answers at once; "
+        "further ones wait for the slot.",
+        None,
+        minimum=1,
+    )
+    max_queue: int | None = setting(
+        "Requests that may wait for this engine; further ones get 503.", None, minimum=1
+    )
+    max_wait_s: float | None = setting(
+        "Age at which an interactive request for this engine ends the turn of another; as in "
+        "scheduler when absent.",
+        None,
+        minimum=0,
+        exclusive=True,
+    )
     max_connections: int = setting(
         "Requests in flight to this engine; further ones queue.", 1024, minimum=1
     )

@@ -125,17 +125,46 @@ class Scheduler:
     Who gets the slot next.
     """
 
-    policy: Literal["join", "fifo"] = setting(
-        "join serves all waiting requests of one model in a turn; fifo keeps strict order.",
-        "join",
+    policy: Literal["fair", "join", "fifo"] = setting(
+        "fair weighs what a swap costs against how long others wait; join serves all waiting "
+        "requests of one model in a turn; fifo keeps strict order.",
+        "fair",
     )
-    max_wait_s: float = setting(
-        "Age at which the oldest waiting request ends the resident's turn.",
+    max_wait_s: float | None = setting(
+        "Age at which a waiting interactive request, the usual class, ends the resident's turn.",
         60.0,
         minimum=0,
         exclusive=True,
+        words={"never": None},
     )
-    max_queue: int = setting("Requests that may wait; further ones get 503.", 10000, minimum=1)
+    background_max_wait_s: float | None = setting(
+        "The same for background requests.",
+        300.0,
+        minimum=0,
+        exclusive=True,
+        words={"never": None},
+    )
+    batch_max_wait_s: float | None = setting(
+        "The same for batch requests.", None, minimum=0, exclusive=True, words={"never": None}
+    )
+    background_weight: float = setting(
+        "How much a background request counts in the choice of the next model, where an "
+        "interactive one is 1.",
+        0.5,
+        minimum=0,
+    )
+    batch_weight: float = setting("The same for a batch request.", 0.1, minimum=0)
+    deadline_s: float | None = setting(
+        "Seconds within which a request must be let in that does not say so itself; one that "
+        "cannot be gets 503 at once.",
+        None,
+        minimum=0,
+        exclusive=True,
+        words={"never": None},
+    )
+    max_queue: int = setting(
+        "Requests that may wait for one slot; further ones get 503.", 10000, minimum=1
+    )
 
 
 @dataclass(frozen=True)
@@ -257,6 +286,11 @@ class Config:
     )
     log_file: str | None = setting(
         "File for the router's own log, rotated at 5 MB.", None, path=True
+    )
+    request_log: str | None = setting(
+        "File that gets a line of JSON for each request that was answered, rotated at 5 MB.",
+        None,
+        path=True,
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("Least level logged.", "INFO")
     state_dir: str = setting(

@@ -12,7 +12,7 @@ The slot owns its swaps, never a request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,11 +30,13 @@ from ler.errors import (
 from ler.interfaces import IEngine, IPolicy, Residency
 from ler.slot.closing import CUT_GRACE_S, wind_up
 from ler.slot.demand import Demand
+from ler.slot.estimates import Estimates
 from ler.slot.gathering import free_all
-from ler.slot.leases import Lease, Leases
+from ler.slot.leases import Admission, Lease, Leases
 from ler.slot.machine import Machine
 from ler.slot.options import SlotOptions
 from ler.slot.orphan import Orphan
+from ler.slot.outlook import Outlook
 from ler.slot.states import MEMORY_MOVES, TABLE, Input, State
 from ler.slot.swap import Swapper
 from ler.slot.tickets import Order, Ticket
@@ -52,6 +54,7 @@ class Conduct:
     @ivar demand: what is wanted of it.
     @ivar leases: the requests that run.
     @ivar swapper: the swap that is under way, and those before.
+    @ivar outlook: what requests may expect.
     @ivar resident: what is there to answer, or L{None}.
     """
 
@@ -63,17 +66,20 @@ class Conduct:
         engines: Mapping[str, IEngine],
         swapper: Swapper,
         policy: IPolicy,
+        estimates: Estimates,
         clock: IReactorTime,
         options: SlotOptions,
+        answered: Callable[[Admission, float], None],
     ) -> None:
         """
         @param name: how logs call the slot.
         @param engines: the rivals, by key.
+        @param answered: as of L{Turn}.
         """
         self.machine: Machine[State, Input] = Machine(
             f"slot {name}", State.ADOPTING, TABLE, self, clock
         )
-        self.demand = Demand(options.max_queue, clock)
+        self.demand = Demand(options, estimates, clock)
         self.leases = Leases()
         self.swapper = swapper
         self.resident: Residency | None = None
@@ -84,34 +90,51 @@ class Conduct:
             self.demand,
             self.leases,
             policy,
+            estimates,
             clock,
             options,
             lambda lease: self.machine.feed(Input.RELEASE, lease),
+            answered,
+        )
+        self.outlook = Outlook(
+            lambda: self.resident,
+            self.demand.queue,
+            self._turn,
+            swapper,
+            estimates,
+            options,
+            clock,
         )
         self._orphan = Orphan(self.demand, clock, options.orphan_grace)
         self._clock = clock
         self._options = options
         self._gone_at_boot: dict[str, RouterError] = {}
-        self._released_at = 0.0
         self._standby: tuple[Residency, str] | None = None
         self._closed: Deferred[None] | None = None
 
     # Tickets and leases.
 
+    def _arrive_adopting(self, ticket: Ticket) -> None:
+        """
+        A request wants in; nobody knows yet what it may expect.
+        """
+        self.demand.line_up(ticket, None)
+        self.demand.limit(ticket, self.outlook.retry_after)
+
     def _arrive(self, ticket: Ticket) -> None:
         """
         A request wants in: it waits, unless something speaks against it.
         """
-        self.demand.line_up(ticket, self.resident)
-        self.demand.limit(ticket)
+        self.demand.line_up(ticket, self.resident, self.outlook.unmet)
+        self.demand.limit(ticket, self.outlook.retry_after)
 
     def _arrive_now(self, ticket: Ticket) -> None:
         """
         A request wants in, and may be served at once.
         """
-        self.demand.line_up(ticket, self.resident)
+        self.demand.line_up(ticket, self.resident, self.outlook.unmet)
         self._consider()
-        self.demand.limit(ticket)
+        self.demand.limit(ticket, self.outlook.retry_after)
 
     def _arrive_starting(self, ticket: Ticket) -> None:
         self._arrive(ticket)
@@ -123,15 +146,14 @@ class Conduct:
             self._stay("nobody wants the switch any more")
 
     def _ended(self, lease: Lease) -> None:
-        self.leases.ended(lease)
+        self._turn.take_back(lease)
 
     def _ended_ready(self, lease: Lease) -> None:
-        self.leases.ended(lease)
-        self._released_at = self._clock.seconds()
+        self._turn.take_back(lease)
         self._consider()
 
     def _ended_draining(self, lease: Lease) -> None:
-        self.leases.ended(lease)
+        self._turn.take_back(lease)
         if not self.leases:
             self._free("drained")
 
@@ -142,8 +164,7 @@ class Conduct:
         The resident is ready, or there is none: see what is to be done.
         """
         self.machine.forget()
-        quiet_since = max(self.machine.since, self._released_at)
-        step = self._turn.consider(self.resident, quiet_since)
+        step = self._turn.consider(self.resident)
         if isinstance(step, Switch):
             self._commit(step.target, step.cause)
         elif step is not None:
@@ -151,6 +172,11 @@ class Conduct:
 
     def _idle(self) -> None:
         self._commit(None, "idle")
+
+    def _keep(self, target: Residency, seconds: float) -> None:
+        if target == self.resident:
+            self._turn.keep(seconds)
+            self._consider()
 
     def _commit(self, target: Residency | None, cause: str) -> None:
         """
@@ -186,6 +212,7 @@ class Conduct:
         self.machine.enter(state, cause)
         if state not in MEMORY_MOVES:
             self.swapper.rest()
+        self.demand.refuse_no_swap(self.resident if state is State.READY else None)
 
     # Orders.
 
@@ -342,14 +369,13 @@ class Conduct:
         self._mind_orphan()
 
     def _started(self, _: object) -> None:
-        target = self.resident = self.swapper.swap.incoming
+        swap = self.swapper.swap
+        target = self.resident = swap.incoming
         assert target is not None
         self.demand.started(target)
         self.swapper.end()
+        self._turn.begin(target, swap.paid)
         self._enter(State.READY, "ready")
-        # The turn was paid for: all who waited for it are served before a
-        # policy may end it.
-        self._turn.let_in(target)
         self._consider()
 
     def _start_failed(self, reason: RouterError) -> None:
@@ -435,6 +461,7 @@ class Conduct:
         elif len(held) > 1:
             self._give_back("crowded")
         else:
+            self._turn.begin(self.resident, 0.0)
             self._enter(State.READY, "adopted")
             self._consider()
             self._call_standby()

@@ -10,10 +10,13 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from ler.errors import Paused, QueueFull, RouterError, Withdrawn
+from ler.errors import Paused, QueueFull, RouterError, Withdrawn, WouldSwap
 from ler.interfaces import Residency
 from ler.slot.cooldown import Cooldown
+from ler.slot.estimates import Estimates
+from ler.slot.options import SlotOptions
 from ler.slot.tickets import Order, Queue, Ticket
+from ler.slot.wish import Wish
 
 UNASKED = frozenset({"restore", "preload"})
 """The causes of swaps that nobody need wait for."""
@@ -32,23 +35,21 @@ class Demand:
     @ivar shut: what everybody is told while nobody can be served, or L{None}.
     """
 
-    def __init__(self, max_queue: int, clock: IReactorTime) -> None:
-        """
-        @param max_queue: how many requests may wait.
-        """
-        self.queue = Queue()
+    def __init__(self, options: SlotOptions, estimates: Estimates, clock: IReactorTime) -> None:
+        self.queue = Queue(options.terms_of)
         self.order: Order | None = None
         self.paused: str | None = None
         self.shut: RouterError | None = None
         self._cooldowns: defaultdict[Residency, Cooldown] = defaultdict(Cooldown)
-        self._max_queue = max_queue
+        self._options = options
+        self._estimates = estimates
         self._clock = clock
 
-    def issue(self, target: Residency, withdrawn: Callable[[], None]) -> Ticket:
+    def issue(self, target: Residency, wish: Wish, withdrawn: Callable[[], None]) -> Ticket:
         """
         @see: L{Queue.issue}
         """
-        return self.queue.issue(target, self._clock.seconds(), withdrawn)
+        return self.queue.issue(target, self._clock.seconds(), withdrawn, wish)
 
     def wants(self, target: Residency) -> bool:
         """
@@ -69,31 +70,56 @@ class Demand:
 
     # Requests.
 
-    def line_up(self, ticket: Ticket, resident: Residency | None) -> None:
+    def line_up(
+        self,
+        ticket: Ticket,
+        resident: Residency | None,
+        unmet: Callable[[Ticket], RouterError | None] = lambda ticket: None,
+    ) -> None:
         """
         Let a request that has come stand in line, unless something speaks
         against it.
 
         @param resident: what is in the slot: it has proven that it works.
+        @param unmet: tells what wish of a request cannot be met.
         """
-        refusal = self._refusal(ticket.target, resident)
+        refusal = self._refusal(ticket.target, resident) or unmet(ticket)
         if refusal is not None:
             ticket.refuse(refusal)
         elif ticket.open:
             self.queue.add(ticket)
+            self._estimates.arrived(ticket.target, self._clock.seconds())
 
-    def limit(self, ticket: Ticket) -> None:
+    def limit(self, ticket: Ticket, retry_after: Callable[[Residency], float]) -> None:
         """
         Turn the last in line away when the queue is too long.
+
+        @param retry_after: tells when to try again for a target.
         """
-        if len(self.queue) > self._max_queue:
+        full = self._full(ticket.target.engine)
+        if full is not None:
             self.queue.remove(ticket)
-            ticket.refuse(
-                QueueFull(
-                    f"{self._max_queue} requests wait already (scheduler.max_queue)",
-                    retry_after=10.0,
-                )
-            )
+            ticket.refuse(QueueFull(full, retry_after=retry_after(ticket.target)))
+
+    def _full(self, engine: str) -> str | None:
+        """
+        @return: which limit of the queue is passed.
+        """
+        limit = self._options.max_queue
+        if len(self.queue) > limit:
+            return f"the queue is full: {limit} wait already (scheduler.max_queue)"
+        mine = self._options.max_queue_of.get(engine)
+        if mine is not None and self.queue.length_of(engine) > mine:
+            return f"the queue for engine {engine} is full: {mine} wait already (its max_queue)"
+        return None
+
+    def refuse_no_swap(self, resident: Residency | None) -> None:
+        """
+        Turn those away who want no swap, and wait for anything but
+        C{resident}.
+        """
+        for ticket in self.queue.take_no_swap(resident):
+            ticket.refuse(would_swap(ticket.target))
 
     def refuse_all(self, reason: RouterError) -> None:
         """
@@ -188,3 +214,13 @@ class Demand:
 
 def _paused(reason: str) -> Paused:
     return Paused(reason, retry_after=PAUSED_RETRY_S)
+
+
+def would_swap(target: Residency) -> WouldSwap:
+    """
+    @return: what to tell a request that wants no swap.
+    """
+    return WouldSwap(
+        f"{target} is not in memory, and the request asks for no swap; ask without that, or "
+        "for what is there"
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -14,6 +15,7 @@ from twisted.logger import Logger
 
 from ler.errors import RouterError
 from ler.interfaces import IEngine, Residency
+from ler.slot.wish import Priority
 
 LOST_GRACE_S = 0.2
 """How long the leases of a lost engine may read what it sent before its end."""
@@ -75,32 +77,53 @@ class Lease:
             released(self)
 
 
+@dataclass(frozen=True)
+class Admission:
+    """
+    How a request was let in.
+
+    @ivar target: to what.
+    @ivar priority: its class.
+    @ivar arrived: when it came.
+    @ivar begun: when it was let in.
+    """
+
+    target: Residency
+    priority: Priority
+    arrived: float
+    begun: float
+
+
 class Leases:
     """
     The leases of one slot that are out.
     """
 
     def __init__(self) -> None:
-        self._out: set[Lease] = set()
+        self._out: dict[Lease, Admission] = {}
         self._drained: Deferred[None] | None = None
 
     def __len__(self) -> int:
         return len(self._out)
 
-    def add(self, lease: Lease) -> None:
+    def add(self, lease: Lease, admission: Admission) -> None:
         """
         C{lease} is out.
         """
-        self._out.add(lease)
+        self._out[lease] = admission
 
-    def ended(self, lease: Lease) -> None:
+    def ended(self, lease: Lease) -> Admission | None:
         """
-        C{lease} was given back; it may have been given up before.
+        C{lease} was given back.
+
+        @return: how its request had been let in, or L{None} when the lease was
+            given up before.
         """
-        self._out.discard(lease)
+        admission = self._out.pop(lease, None)
         if not self._out and self._drained is not None:
             drained, self._drained = self._drained, None
             drained.callback(None)
+        return admission
 
     def give_up(self) -> tuple[Lease, ...]:
         """

@@ -11,22 +11,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from ler.errors import RouterError
-from ler.interfaces import IEngine, IEngineWatcher, IMemory, IPolicy, Residency
+from ler.errors import DeadlineMissed, RouterError
+from ler.interfaces import IEngine, IEngineWatcher, IMemory, IPolicy, IStateStore, Residency
 from ler.slot.adoption import adopt
 from ler.slot.conduct import Conduct
-from ler.slot.leases import Lease
+from ler.slot.estimates import Estimates
+from ler.slot.forecast import Expectation
+from ler.slot.leases import Admission, Lease
 from ler.slot.options import SlotOptions
+from ler.slot.record import Answered
 from ler.slot.states import Input, State
 from ler.slot.swap import Swap, Swapper
 from ler.slot.tickets import Order
 from ler.slot.token import LoadingToken
+from ler.slot.wish import ORDINARY, Priority, Wish
+
+SECTION = "slots"
+"""Where the state store keeps what the slots have learned, by their names."""
 
 
 @implementer(IEngineWatcher)
@@ -45,26 +53,41 @@ class Slot:
         token: LoadingToken,
         clock: IReactorTime,
         options: SlotOptions,
+        store: IStateStore | None = None,
         swapped: Callable[[Swap], None] = lambda swap: None,
+        answered: Callable[[Answered], None] = lambda answered: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """
         @param name: how logs and metrics call the slot.
         @param engines: the rivals, by key.
         @param token: the one loading token of all slots.
+        @param store: keeps what was learned over a restart, if anything does.
         @param swapped: called with every finished L{Swap}.
+        @param answered: called with every request that was let in and has
+            ended, other than by the loss of its engine.
         @param wall: the time of day, for the history.
         """
         self.name = name
         self._engines = engines
+        self._policy = policy
         self._clock = clock
+        self._options = options
+        self._store = store
+        self._swapped = swapped
+        self._answered = answered
+        self._wall = wall
+        self._estimates = Estimates()
+        self._estimates.restore(self._kept().get(name), engines)
         conduct = self._conduct = Conduct(
             name,
             engines,
-            Swapper(engines, memory, token, clock, swapped, wall),
+            Swapper(engines, memory, token, clock, self._learn, wall),
             policy,
+            self._estimates,
             clock,
             options,
+            self._note,
         )
         self._machine, self._demand = conduct.machine, conduct.demand
         for engine in engines.values():
@@ -79,16 +102,41 @@ class Slot:
         """
         self._machine.perform(adopt(self._engines), Input.PROBED, Input.PROBE_FAILED)
 
-    def acquire(self, target: Residency) -> Deferred[Lease]:
+    def acquire(self, target: Residency, wish: Wish = ORDINARY) -> Deferred[Lease]:
         """
         Ask to be let in to C{target}.
 
+        @param wish: how the request would like to be treated.
         @return: a L{Deferred} firing with a L{Lease}, or failing with a
             L{RouterError}.  Cancelling it withdraws the request.
         """
-        ticket = self._demand.issue(target, lambda: self._machine.feed(Input.WITHDRAW))
+        if wish.deadline is None:
+            wish = replace(wish, deadline=self._options.deadline)
+        ticket = self._demand.issue(target, wish, lambda: self._machine.feed(Input.WITHDRAW))
         self._machine.feed(Input.ACQUIRE, ticket)
+        if wish.deadline is not None:
+            ticket.granted.addTimeout(
+                wish.deadline, self._clock, lambda _, deadline: self._missed(target, deadline)
+            )
         return ticket.granted
+
+    def _missed(self, target: Residency, deadline: float) -> NoReturn:
+        raise DeadlineMissed(
+            f"{target} was not there within the {deadline:g} s that the request allows; ask "
+            "again, or allow more",
+            retry_after=self._conduct.outlook.retry_after(target),
+        )
+
+    def keep(self, target: Residency, seconds: float) -> None:
+        """
+        A client of C{target} tells how long it will want it.  In this turn the
+        memory is given back after that many seconds without a request, if it
+        is not given back sooner anyway.
+
+        @param seconds: 0 for as soon as nothing runs and nobody waits,
+            L{NEVER<ler.slot.wish.NEVER>} for as it is configured.
+        """
+        self._machine.feed(Input.KEEP, target, seconds)
 
     def order(self, target: Residency | None) -> Deferred[None]:
         """
@@ -133,6 +181,7 @@ class Slot:
         @param leave: whether a ready resident is left running instead.
         @return: a L{Deferred} firing with L{None} when all is done.
         """
+        self._save()
         closed: Deferred[None] = Deferred()
         self._machine.feed(Input.CLOSE, leave, closed)
         return closed
@@ -165,7 +214,18 @@ class Slot:
         @return: whether a request for C{target} neither waits nor makes another
             wait.
         """
-        return self.state is State.READY and self.resident == target and not self.waiting
+        return (
+            self.state is State.READY
+            and self.resident == target
+            and not self.waiting
+            and len(self._conduct.leases) < self._options.places(target)
+        )
+
+    def expect(self, target: Residency, priority: Priority = Priority.INTERACTIVE) -> Expectation:
+        """
+        @return: what a request for C{target} may expect that would come now.
+        """
+        return self._conduct.outlook.expect(target, priority)
 
     @property
     def waiting(self) -> int:
@@ -186,24 +246,49 @@ class Slot:
         """
         @return: the slot as C{/status} shows it.
         """
-        now = self._clock.seconds()
         swap, last_swaps = self._conduct.swapper.describe()
         return {
             "slot": self.name,
             "state": self.state.value,
-            "for_s": round(now - self._machine.since, 3),
+            "for_s": round(self._clock.seconds() - self._machine.since, 3),
             "resident": None if self.resident is None else str(self.resident),
             "paused": self._demand.paused,
             "stuck": str(self._demand.shut) if self.state is State.BLOCKED else None,
             "in_flight": len(self._conduct.leases),
-            "queue": [
-                {
-                    "target": str(line.target),
-                    "waiting": line.length,
-                    "oldest_s": round(now - line.since, 3),
-                }
-                for line in self._demand.queue.lines()
-            ],
+            "policy": self._policy.name,
+            **self._conduct.outlook.describe(),
             "swap": swap,
             "last_swaps": last_swaps,
         }
+
+    # What is learned.
+
+    def _learn(self, swap: Swap) -> None:
+        self._estimates.swapped(swap)
+        self._save()
+        self._swapped(swap)
+
+    def _note(self, admission: Admission, paid: float) -> None:
+        now = self._clock.seconds()
+        self._answered(
+            Answered(
+                at=self._wall() - (now - admission.arrived),
+                slot=self.name,
+                target=admission.target,
+                priority=admission.priority,
+                waited=admission.begun - admission.arrived,
+                service=now - admission.begun,
+                swap=paid or None,
+            )
+        )
+
+    def _save(self) -> None:
+        if self._store is not None:
+            self._store.put(SECTION, {**self._kept(), self.name: self._estimates.as_json()})
+
+    def _kept(self) -> dict[str, Any]:
+        """
+        @return: what the store keeps of all slots.
+        """
+        kept = None if self._store is None else self._store.get(SECTION)
+        return kept if isinstance(kept, dict) else {}

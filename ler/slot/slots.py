@@ -12,13 +12,16 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ler.interfaces import IEngine, IMemory, IPolicy, Residency
+from ler.interfaces import IEngine, IMemory, IPolicy, IStateStore, Residency
+from ler.slot.forecast import Expectation
 from ler.slot.gathering import wait_for_all
 from ler.slot.leases import Lease
 from ler.slot.options import SlotOptions
+from ler.slot.record import Answered
 from ler.slot.slot import Slot
 from ler.slot.swap import Swap
 from ler.slot.token import LoadingToken
+from ler.slot.wish import ORDINARY, Priority, Wish
 
 EXCLUSIVE = "exclusive"
 """The name of the shared slot; a private one is called as what lives in it."""
@@ -39,7 +42,9 @@ class Slots:
         private_memory: IMemory,
         clock: IReactorTime,
         options: SlotOptions,
+        store: IStateStore | None = None,
         swapped: Callable[[Swap], None] = lambda swap: None,
+        answered: Callable[[Answered], None] = lambda answered: None,
     ) -> None:
         """
         @param exclusive: the engines that need the whole memory, by key.
@@ -50,6 +55,7 @@ class Slots:
         @param make_policy: a policy for one slot.
         @param memory: what the exclusive slot waits for.
         @param private_memory: what the others wait for: nothing.
+        @param store: as of L{Slot}, and so are C{swapped} and C{answered}.
         """
         token = LoadingToken()
 
@@ -62,7 +68,9 @@ class Slots:
                 token=token,
                 clock=clock,
                 options=options,
+                store=store,
                 swapped=swapped,
+                answered=answered,
             )
 
         self.exclusive = make(EXCLUSIVE, exclusive, memory)
@@ -116,11 +124,23 @@ class Slots:
         for target in targets:
             self.of(target).preload(target)
 
-    def acquire(self, target: Residency) -> Deferred[Lease]:
+    def acquire(self, target: Residency, wish: Wish = ORDINARY) -> Deferred[Lease]:
         """
         @see: L{Slot.acquire}
         """
-        return self.of(target).acquire(target)
+        return self.of(target).acquire(target, wish)
+
+    def expect(self, target: Residency, priority: Priority = Priority.INTERACTIVE) -> Expectation:
+        """
+        @see: L{Slot.expect}
+        """
+        return self.of(target).expect(target, priority)
+
+    def keep(self, target: Residency, seconds: float) -> None:
+        """
+        @see: L{Slot.keep}
+        """
+        self.of(target).keep(target, seconds)
 
     def bring_up(self, target: Residency) -> Deferred[None]:
         """

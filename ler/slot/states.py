@@ -41,6 +41,7 @@ class Input(Enum):
     RELEASE = "a running request has ended"
     ORDER = "the operator asks for a swap or an unload"
     PRELOAD = "something is to be there before it is asked for"
+    KEEP = "a client says how long it will want the resident"
     PROBED = "the boot probe has ended"
     PROBE_FAILED = "the boot probe found what can be neither owned nor ended"
     TICK = "the policy wants to be asked again"
@@ -65,6 +66,7 @@ _EVERYWHERE = {
     Input.WITHDRAW: "_ignore",
     Input.ORDER: "_ordered",
     Input.PRELOAD: "_preload_in_vain",
+    Input.KEEP: "_ignore",
     Input.LOST: "_ignore",
 }
 _ONCE_ADOPTED = {
@@ -76,6 +78,7 @@ _ONCE_ADOPTED = {
 TABLE: dict[State, dict[Input, str]] = {
     State.ADOPTING: {
         **_EVERYWHERE,
+        Input.ACQUIRE: "_arrive_adopting",
         Input.PRELOAD: "_preload",
         Input.PROBED: "_probed",
         Input.PROBE_FAILED: "_block",
@@ -108,6 +111,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.WITHDRAW: "_consider",
         Input.RELEASE: "_ended_ready",
         Input.ORDER: "_ordered_now",
+        Input.KEEP: "_keep",
         Input.TICK: "_consider",
         Input.IDLE: "_idle",
         Input.LOST: "_lost_ready",

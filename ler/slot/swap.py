@@ -73,13 +73,26 @@ class Swap:
         self.seconds = now - self._began
         self.error = error
 
+    def spent(self, now: float) -> dict[str, float]:
+        """
+        @return: the phases so far, with that under way.
+        """
+        phases = dict(self.phases)
+        if self._phase is not None:
+            phases[self._phase] = phases.get(self._phase, 0.0) + now - self._phase_began
+        return phases
+
+    @property
+    def paid(self) -> float:
+        """
+        @return: what it cost: the phases in which nobody could be answered.
+        """
+        return sum(spent for phase, spent in self.phases.items() if phase != "drain")
+
     def describe(self, now: float) -> dict[str, Any]:
         """
         @return: the record as C{/status} shows it.
         """
-        phases = dict(self.phases)
-        if self._phase is not None:
-            phases[self._phase] = now - self._phase_began
         return {
             "from": None if self.outgoing is None else str(self.outgoing),
             "to": None if self.incoming is None else str(self.incoming),
@@ -87,7 +100,7 @@ class Swap:
             "at": round(self._wall, 3),
             "duration_s": round(now - self._began if self.seconds is None else self.seconds, 4),
             "phase": self._phase,
-            "phases": {name: round(spent, 4) for name, spent in phases.items()},
+            "phases": {name: round(spent, 4) for name, spent in self.spent(now).items()},
             "ok": None if self.seconds is None else self.error is None,
             "error": None if self.error is None else self.error.message,
             "settle": None if self.report is None else self.report.verdict,

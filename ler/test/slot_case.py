@@ -23,13 +23,14 @@ from ler.slot.slot import Slot
 from ler.slot.states import State
 from ler.slot.swap import Swap
 from ler.slot.token import LoadingToken
+from ler.slot.wish import ORDINARY, TERMS, Priority, Wish
 from ler.testing import FakeEngine, FakeMemory
 
 _log = Logger()
 
 A, B, C = Residency("a"), Residency("b"), Residency("c")
 
-MAX_WAIT = 60.0
+MAX_WAIT = TERMS[Priority.INTERACTIVE].max_wait
 DRAIN = 300.0
 ORPHAN = 30.0
 IDLE = 600.0
@@ -54,11 +55,13 @@ class Client:
         slot: Slot,
         target: Residency,
         *,
+        wish: Wish = ORDINARY,
         stubborn: bool = False,
         granted: Callable[[Client], object] = lambda client: None,
         refused: Callable[[Client], object] = lambda client: None,
     ) -> None:
         """
+        @param wish: how it would like to be treated.
         @param stubborn: whether it keeps its lease when it is cut.
         @param granted: called from within the grant.
         @param refused: called from within the refusal.
@@ -68,7 +71,7 @@ class Client:
         self.cut_by: RouterError | None = None
         self._stubborn = stubborn
         self._granted, self._refused = granted, refused
-        self._waiting = slot.acquire(target)
+        self._waiting = slot.acquire(target, wish)
         self._waiting.addCallbacks(self._admitted, self._turned_away)
         self._waiting.addErrback(lambda failure: _log.failure("a request broke", failure))
 
@@ -150,7 +153,7 @@ class SlotTestCase(SynchronousTestCase):
     @ivar swaps: the swaps that have ended.
     """
 
-    policy: IPolicy = Join(MAX_WAIT)
+    policy: IPolicy = Join()
     options = SlotOptions(drain_timeout=DRAIN, orphan_grace=ORPHAN, max_queue=20)
 
     def setUp(self) -> None:

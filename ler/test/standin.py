@@ -63,7 +63,8 @@ class Conversation(BaseHTTPRequestHandler):
         else:
             self.server.note("request")
             try:
-                self._chat(request)
+                with self.server.places:
+                    self._chat(request)
             except ConnectionError:
                 self.server.note("gone")
                 self.close_connection = True
@@ -141,6 +142,7 @@ class StandIn(socketserver.ThreadingTCPServer):
         self.model = options.model
         self.tokens = options.tokens
         self.interval = options.token_interval_ms / 1000
+        self.places = threading.Semaphore(options.places)
         self.note = note
         self.loaded = threading.Event()
 
@@ -201,6 +203,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="child processes")
     parser.add_argument("--tokens", type=int, default=8, help="length of an answer")
     parser.add_argument("--token-interval-ms", type=float, default=0)
+    parser.add_argument("--places", type=int, default=1 << 16, help="answers given at once")
     parser.add_argument("--log", default=os.devnull, help="file that events are appended to")
     return parser.parse_args(argv)
 

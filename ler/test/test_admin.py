@@ -44,7 +44,7 @@ class AdminTests(SynchronousTestCase):
         self.slots = Slots(
             {key: self.engines[key] for key in ("a", "b")},
             {Residency("small"): self.engines["small"]},
-            make_policy=lambda: Join(60.0),
+            make_policy=Join,
             memory=memory,
             private_memory=memory,
             clock=self.clock,

@@ -81,7 +81,10 @@ MALFORMED = (
      "6: drain_timeout_s: must be a number of at least 0, or never; did you mean 'never'?"),
     ("drain_timeout_s: null\n",
      "6: drain_timeout_s: must be a number of at least 0, or never, but is empty"),
-    ("scheduler: {max_wait_s: 0}\n", "6: scheduler.max_wait_s: must be a number above 0"),
+    (
+        "scheduler: {max_wait_s: 0}\n",
+        "6: scheduler.max_wait_s: must be a number above 0, or never",
+    ),
     # Words.
     ("log_level: TRACE\n", "6: log_level: must be one of DEBUG, INFO, WARNING, ERROR"),
     ("log_level: debug\n",
@@ -95,7 +98,7 @@ MALFORMED = (
      "6: models[0].capabilities[0]: must be one of completion, tools, insert, vision, embedding, "
      "thinking, image, audio"),
     ("scheduler: {policy: lifo}\n",
-     "6: scheduler.policy: must be one of join, fifo; did you mean 'fifo'?"),
+     "6: scheduler.policy: must be one of fair, join, fifo; did you mean 'fifo'?"),
     # Text.
     ("host: 5\n", "6: host: must be text; YAML takes this for a number: quote it"),
     ("host: NO\n", "6: host: must be text; YAML takes this for a truth value: quote it"),

@@ -54,6 +54,7 @@ VALUES: Mapping[str, Any] = {
     "scopes": ["inference", "admin"],
     "ready_check": "status==ok",
     "ready_path": "/v1/models",
+    "request_log": "/var/log/x.jsonl",
     "sleep_level": 2,
     "speaks": ["openai", "anthropic"],
     "state_dir": "/var/lib/x",

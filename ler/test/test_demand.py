@@ -17,11 +17,15 @@ from ler.errors import (
     QueueFull,
     RouterError,
     Withdrawn,
+    WouldSwap,
 )
 from ler.interfaces import Residency
 from ler.slot.cooldown import FIRST_S, STABLE_S
 from ler.slot.demand import PAUSED_RETRY_S, Demand
+from ler.slot.estimates import Estimates
+from ler.slot.options import SlotOptions
 from ler.slot.tickets import Order, Ticket
+from ler.slot.wish import ORDINARY, Wish
 from ler.test.slot_case import A, B
 
 A2 = Residency("a", "large")
@@ -37,13 +41,17 @@ class DemandTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.demand = Demand(2, self.clock)
+        self.estimates = Estimates()
+        options = SlotOptions(max_queue=3, max_queue_of={"b": 1})
+        self.demand = Demand(options, self.estimates, self.clock)
 
-    def ask(self, target: Residency, resident: Residency | None = None) -> Ticket:
+    def ask(
+        self, target: Residency, resident: Residency | None = None, wish: Wish = ORDINARY
+    ) -> Ticket:
         """
         @return: a ticket that has come.
         """
-        ticket = self.demand.issue(target, lambda: None)
+        ticket = self.demand.issue(target, wish, lambda: None)
         self.demand.line_up(ticket, resident)
         return ticket
 
@@ -56,20 +64,37 @@ class DemandTests(SynchronousTestCase):
 
     def test_nothing_speaks_against_it(self) -> None:
         """
-        A request stands in line, with the time of its arrival.
+        A request stands in line, with the time of its arrival, and counts as
+        one that has come.
         """
+        self.assertEqual(self.estimates.wanted_lately(3), [])
         self.clock.advance(3)
         ticket = self.ask(A)
         self.assertTrue(ticket.open)
         self.assertEqual(ticket.since, 3)
         self.assertEqual(len(self.demand.queue), 1)
+        self.assertEqual(self.estimates.wanted_lately(3), [A])
+
+    def test_wish_that_cannot_be_met(self) -> None:
+        """
+        A request whose wish cannot be met is told so, after what is told to
+        everybody, and counts for nothing.
+        """
+        ticket = self.demand.issue(A, ORDINARY, lambda: None)
+        self.demand.line_up(ticket, None, lambda ticket: WouldSwap("no"))
+        self.assert_refused(WouldSwap, ticket)
+        self.demand.paused = "gaming"
+        ticket = self.demand.issue(A, ORDINARY, lambda: None)
+        self.demand.line_up(ticket, None, lambda ticket: WouldSwap("no"))
+        self.assert_refused(Paused, ticket)
+        self.assertEqual(self.estimates.wanted_lately(3), [])
 
     def test_left_before_it_stood_in_line(self) -> None:
         """
         A request that has left by the time it is looked at does not stand in
         line.
         """
-        ticket = self.demand.issue(A, lambda: None)
+        ticket = self.demand.issue(A, ORDINARY, lambda: None)
         ticket.granted.addErrback(lambda _: None)
         ticket.granted.cancel()
         self.demand.line_up(ticket, None)
@@ -99,17 +124,50 @@ class DemandTests(SynchronousTestCase):
         self.demand.paused = None
         self.assertTrue(self.ask(A).open)
 
+    def limit(self, ticket: Ticket) -> str | None:
+        """
+        @return: what the last in line is told when the queue is too long.
+        """
+        self.demand.limit(ticket, lambda target: 7.0)
+        if ticket.open:
+            return None
+        error = self.failureResultOf(ticket.granted, QueueFull).value
+        self.assertEqual(error.retry_after, 7.0)
+        return str(error)
+
     def test_limit(self) -> None:
         """
-        The last in line is turned away when the queue is too long.
+        The last in line is turned away when the queue is too long, and told
+        when to try again.
         """
-        first, second = self.ask(A), self.ask(B)
-        self.demand.limit(second)
-        third = self.ask(A)
-        self.demand.limit(third)
-        self.assert_refused(QueueFull, third)
-        self.assertTrue(first.open and second.open)
-        self.assertEqual(len(self.demand.queue), 2)
+        tickets = [self.ask(A), self.ask(A), self.ask(A2)]
+        self.assertIsNone(self.limit(tickets[-1]))
+        self.assertEqual(
+            self.limit(self.ask(A)), "the queue is full: 3 wait already (scheduler.max_queue)"
+        )
+        self.assertTrue(all(ticket.open for ticket in tickets))
+        self.assertEqual(len(self.demand.queue), 3)
+
+    def test_limit_of_an_engine(self) -> None:
+        """
+        So it is when too many wait for one engine.
+        """
+        self.assertIsNone(self.limit(self.ask(A)))
+        self.assertIsNone(self.limit(self.ask(B)))
+        self.assertEqual(
+            self.limit(self.ask(B)),
+            "the queue for engine b is full: 1 wait already (its max_queue)",
+        )
+
+    def test_refuse_no_swap(self) -> None:
+        """
+        Those who want no swap, and would need one, are turned away.
+        """
+        stay = Wish(no_swap=True)
+        mine, other = self.ask(A, wish=stay), self.ask(B, wish=stay)
+        self.demand.refuse_no_swap(A)
+        self.assertIn("b is not in memory", str(self.failureResultOf(other.granted, WouldSwap)))
+        self.assertTrue(mine.open)
 
     def test_refuse_all(self) -> None:
         """

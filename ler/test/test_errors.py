@@ -48,6 +48,8 @@ ANSWERS = {
     ),
     "unavailable": (503, "server_error", 529, "overloaded_error", 503, None),
     "queue_full": (503, "server_error", 529, "overloaded_error", 503, None),
+    "deadline_missed": (503, "server_error", 529, "overloaded_error", 503, None),
+    "would_swap": (503, "server_error", 529, "overloaded_error", 503, False),
     "shutting_down": (503, "server_error", 529, "overloaded_error", 503, None),
     "paused": (503, "server_error", 529, "overloaded_error", 503, None),
     "slot_pinned": (503, "server_error", 529, "overloaded_error", 503, None),

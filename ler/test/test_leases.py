@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ler.errors import CutByDrain, EngineDied, RouterError
 from ler.interfaces import Residency
-from ler.slot.leases import LOST_GRACE_S, Lease, Leases
+from ler.slot.leases import LOST_GRACE_S, Admission, Lease, Leases
+from ler.slot.wish import Priority
 from ler.testing import FakeEngine
 
 A, B = Residency("a"), Residency("b")
@@ -105,13 +106,18 @@ class LeasesTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.leases = Leases()
+        self.ended: list[Admission | None] = []
 
     def add(self, target: Residency = A) -> Lease:
         """
         @return: a lease that is out.
         """
-        lease = Lease(FakeEngine(target.engine), target, self.leases.ended)
-        self.leases.add(lease)
+
+        def end(lease: Lease) -> None:
+            self.ended.append(self.leases.ended(lease))
+
+        lease = Lease(FakeEngine(target.engine), target, end)
+        self.leases.add(lease, Admission(target, Priority.BATCH, 1.0, 2.0))
         return lease
 
     def test_count(self) -> None:
@@ -124,6 +130,17 @@ class LeasesTests(SynchronousTestCase):
         first.release()
         self.assertEqual(len(self.leases), 2)
         self.assertEqual(self.leases.by_engine()["a"], 1)
+
+    def test_admission(self) -> None:
+        """
+        Whoever comes back was admitted in some way; one that was given up
+        before counts no more.
+        """
+        first, second = self.add(A), self.add(B)
+        first.release()
+        self.leases.give_up()
+        second.release()
+        self.assertEqual(self.ended, [Admission(A, Priority.BATCH, 1.0, 2.0), None])
 
     def test_cut(self) -> None:
         """

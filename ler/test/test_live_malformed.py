@@ -434,7 +434,7 @@ class MalformedTests(TestCase):
         slots = Slots(
             {"a": self.engine},
             {},
-            make_policy=lambda: Join(60.0),
+            make_policy=Join,
             memory=memory,
             private_memory=memory,
             clock=reactor,

@@ -108,7 +108,7 @@ class LiveCase(TestCase):
         slot = Slot(
             "exclusive",
             self.engines,
-            policy=Join(60.0),
+            policy=Join(),
             memory=UnwatchedMemory(),
             token=LoadingToken(),
             clock=reactor,

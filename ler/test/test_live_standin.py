@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -92,6 +93,15 @@ class StandInTests(TestCase):
             pass
         wait_for(lambda: "gone" in self.events())
         self.assertEqual(["request", "gone"], self.events()[-2:])
+
+    def test_places(self) -> None:
+        """It answers no more at once than it has places for."""
+        server = self.start("--places", "1", "--tokens", "1", "--token-interval-ms", "200")
+        server.wait_until_ready()
+        began = time.monotonic()
+        with server.chat("some") as first, server.chat("some") as second:
+            self.assertEqual([200, 200], [first.status, second.status])
+        self.assertGreaterEqual(time.monotonic() - began, 0.4)
 
     def test_ignores_term(self) -> None:
         """With --ignore-term only SIGKILL ends it."""

@@ -9,12 +9,12 @@ import os
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from twisted.logger import Logger, LogLevel, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import logs
 from ler.config.model import Config
-from ler.logs import KEPT_FILES, LEVELS, LogFileService
+from ler.logs import KEPT_FILES, LEVELS, LogFileService, RequestLogService
 
 
 class LogFileServiceTests(SynchronousTestCase):
@@ -104,3 +104,84 @@ class LogFileServiceTests(SynchronousTestCase):
         self.path.parent.write_text("no folder")
         service = LogFileService(str(self.path), "INFO", self.publisher)
         self.assertRaises(OSError, service.privilegedStartService)
+
+
+class FullDisk:
+    """
+    A file that takes nothing.
+    """
+
+    def write(self, data: str) -> None:
+        """
+        There is no room.
+        """
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        """
+        It is closed.
+        """
+
+
+class RequestLogServiceTests(SynchronousTestCase):
+    """
+    A line for each request.
+    """
+
+    def setUp(self) -> None:
+        """
+        Name a file in a folder that is not there yet.
+        """
+        self.path = Path(self.mktemp()) / "logs" / "requests.jsonl"
+        self.service = RequestLogService(str(self.path))
+
+    def start(self) -> None:
+        """
+        Open the file.
+        """
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    def test_lines(self) -> None:
+        """Lines are written at once, behind those that are there."""
+        self.path.parent.mkdir(parents=True)
+        self.path.write_text("former\n")
+        self.start()
+        self.service.write('{"model": "größer"}')
+        self.assertEqual('former\n{"model": "größer"}\n', self.path.read_text(encoding="utf-8"))
+
+    def test_rotation(self) -> None:
+        """A file that is full is set aside, and the oldest is dropped."""
+        self.patch(logs, "ROTATE_BYTES", 1000)
+        self.start()
+        for _ in range(100):
+            self.service.write("x" * 99)
+        names = {self.path.name, *(f"{self.path.name}.{n}" for n in range(1, KEPT_FILES + 1))}
+        self.assertEqual(names, set(os.listdir(self.path.parent)))
+
+    def test_not_running(self) -> None:
+        """Before its start and after its stop nothing is written; to stop it
+        twice is no harm."""
+        self.service.write("early")
+        self.start()
+        self.service.stopService()
+        self.service.write("late")
+        self.assertEqual("", self.path.read_text())
+
+    def test_full(self) -> None:
+        """A line that cannot be written is told of, and does not stop its
+        request."""
+        self.start()
+        self.service._file.close()
+        self.service._file = FullDisk()
+        with capturedLogs() as events:
+            self.service.write("line")
+        said = f"{self.path.resolve()} is not written: [Errno 28] No space left on device"
+        self.assertEqual([said], [formatEvent(event) for event in events])
+
+    def test_unwritable(self) -> None:
+        """A file that cannot be written is an error before anything starts."""
+        self.path.parent.parent.mkdir()
+        self.path.parent.write_text("no folder")
+        self.assertRaises(OSError, self.service.privilegedStartService)

@@ -12,6 +12,7 @@ L{ler.test.test_turn}.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from twisted.internet.defer import CancelledError
@@ -19,11 +20,12 @@ from zope.interface.verify import verifyObject
 
 from ler.errors import EngineDied, EngineStuck, QueueFull
 from ler.interfaces import IEngineWatcher, Residency
+from ler.slot.fair import Fair
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
 from ler.slot.states import State
+from ler.slot.wish import Priority, Wish
 from ler.test.slot_case import (
-    MAX_WAIT,
     SETTLED,
     A,
     B,
@@ -237,14 +239,14 @@ class AdmissionTests(SlotTestCase):
     def test_queue_full(self) -> None:
         """
         Past the limit of the queue, a request is turned away at once and told
-        when to come again.
+        when it could have been let in.
         """
         self.slot.adopt()
         waiting = [self.ask(A) for _ in range(self.options.max_queue)]
         client = self.ask(B)
         self.assert_refused(QueueFull, client)
         assert isinstance(client.refusal, QueueFull)
-        self.assertEqual(client.refusal.retry_after, 10.0)
+        self.assertEqual(client.refusal.retry_after, self.slot.expect(B).seconds)
         waiting[0].leave()
         self.assert_waiting(self.ask(B))
 
@@ -348,7 +350,7 @@ class SmallQueueTests(SlotTestCase):
     """
 
     options = SlotOptions(max_queue=1)
-    policy = Join(MAX_WAIT)
+    policy = Join()
 
     def test_one_waits(self) -> None:
         """
@@ -359,3 +361,42 @@ class SmallQueueTests(SlotTestCase):
         self.assert_refused(QueueFull, self.ask(A))
         self.engines["a"].started()
         self.assert_running(first)
+
+
+class ManyTests(SlotTestCase):
+    """
+    Ten thousand requests may wait.
+    """
+
+    policy = Fair()
+    options = SlotOptions(max_concurrency={"a": 1})
+
+    def work(self, count: int) -> int:
+        """
+        @return: how many calls it takes until that many have come, and left.
+        """
+        calls = 0
+
+        def count_call(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count_call)
+        try:
+            wishes = [Wish(priority) for priority in Priority]
+            clients = [self.ask((A, B)[i % 2], wish=wishes[i % 3]) for i in range(count)]
+            for client in clients[count // 2 :] + clients[: count // 2]:
+                client.leave()
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    def test_cheap(self) -> None:
+        """
+        Who comes and who leaves costs the same, however many wait.
+        """
+        self.started(A)
+        few, many = self.work(100), self.work(2000)
+        self.assertEqual(self.slot.waiting, 0)
+        self.assertLess(many, 1.2 * 20 * few)

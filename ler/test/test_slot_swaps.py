@@ -188,7 +188,10 @@ class SwapTests(SlotTestCase):
                 "paused": None,
                 "stuck": None,
                 "in_flight": 1,
-                "queue": [{"target": "b", "waiting": 2, "oldest_s": 2.0}],
+                "policy": "join",
+                "queue": [{"target": "b", "waiting": 2, "oldest_s": 2.0, "expected_s": 16.0}],
+                "promised_s": {"a": MAX_WAIT, "b": MAX_WAIT},
+                "learned_s": {"a": {"cold": 0.0}},
                 "swap": None,
             },
         )
@@ -307,6 +310,21 @@ class FifoTurnTests(SlotTestCase):
         self.assert_waiting(rival, late)
         rival.leave()
         self.assert_running(late)
+
+    def test_strict(self) -> None:
+        """
+        Requests that alternate between two engines cost a swap each, in the
+        order in which they came.
+        """
+        self.slot.adopt()
+        clients = [self.ask(target) for _ in range(2) for target in (A, B)]
+        for old, new, client in zip("_aba", "abab", clients, strict=True):
+            if old in self.engines:
+                self.engines[old].freed()
+            self.engines[new].started()
+            self.assert_running(client)
+            client.release()
+        self.assertEqual(len(self.swaps), 4)
 
     def test_rival_leaves_when_another_is_let_in(self) -> None:
         """

@@ -203,6 +203,12 @@ class PairTests(SlotTestCase):
         """
         self.slot.preload(B)
 
+    def keep(self) -> None:
+        """
+        A client says how long it will want something.
+        """
+        self.slot.keep(A, 5.0)
+
     def idle_(self) -> None:
         """
         The resident is not used.
@@ -359,6 +365,7 @@ class PairTests(SlotTestCase):
         Input.PROBED: probed,
         Input.PROBE_FAILED: probe_failed,
         Input.PRELOAD: preload,
+        Input.KEEP: keep,
         Input.TICK: tick,
         Input.IDLE: idle_,
         Input.DRAIN_EXPIRED: drain_expired,

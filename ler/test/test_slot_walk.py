@@ -23,11 +23,13 @@ from ler.errors import (
     RouterError,
 )
 from ler.interfaces import Residency
+from ler.slot.fair import Fair
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Fifo, Join
 from ler.slot.slot import Slot
 from ler.slot.states import MEMORY_MOVES, State
 from ler.slot.token import LoadingToken
+from ler.slot.wish import NEVER, TERMS, Priority, Terms, Wish
 from ler.test.slot_case import INSUFFICIENT, SETTLED, Client, SlowFakeEngine
 from ler.testing import FakeMemory
 
@@ -137,7 +139,9 @@ class Walk:
         self.token = LoadingToken()
         self.engines: dict[str, HauntedEngine] = {}
         self.engines.update({key: HauntedEngine(key, self) for key in "abc"})
-        self.policy = self.random.choice((Fifo(), Join(5.0), Join(60.0)))
+        self.policy = self.random.choice((Fifo(), Join(), Fair()))
+        self.max_wait = self.random.choice((5.0, 60.0))
+        self.places = self.random.choice(({}, {"a": 1, "c": 2}))
         self.drain_timeout = self.random.choice((None, 0.0, 30.0))
         self.idle_unload = self.random.choice(({}, {"a": 7.0, "c": 40.0}, {"b": 0.5}))
         self.pinned = self.random.choice(((), (), ("c",), ("a", "b")))
@@ -152,6 +156,9 @@ class Walk:
                 drain_timeout=self.drain_timeout,
                 orphan_grace=10.0,
                 max_queue=6,
+                max_queue_of={"b": 2},
+                max_concurrency=self.places,
+                terms={**TERMS, Priority.INTERACTIVE: Terms(self.max_wait)},
                 restore=self.random.random() < 0.3,
                 idle_unload=self.idle_unload,
                 pinned=self.pinned,
@@ -184,8 +191,12 @@ class Walk:
         """
         A request comes, with whims of its own.
         """
-        client = WhimsicalClient(self, self.random.choice(TARGETS))
-        self.clients.append(client)
+        wish = Wish(
+            self.random.choice(tuple(Priority)),
+            self.random.choice((*[None] * 8, 3.0, 30.0)),
+            self.random.random() < 0.05,
+        )
+        self.clients.append(WhimsicalClient(self, self.random.choice(TARGETS), wish))
 
     def leave(self) -> None:
         """
@@ -210,6 +221,12 @@ class Walk:
         Something is to be there unasked.
         """
         self.slot.preload(self.random.choice(TARGETS))
+
+    def keep(self) -> None:
+        """
+        A client says how long it will want something.
+        """
+        self.slot.keep(self.random.choice(TARGETS), self.random.choice((0.0, 5.0, NEVER)))
 
     def watch(self, order: Deferred[None]) -> None:
         """
@@ -371,6 +388,7 @@ class Walk:
             (4, self.release, bool(self.held)),
             (1, self.order, True),
             (1, self.preload, self.random.random() < 0.3),
+            (1, self.keep, self.random.random() < 0.5),
             (1, self.look_away, bool(self.orders)),
             (1, self.pause, self.random.random() < 0.3),
             (3, self.resume, self.paused),
@@ -423,6 +441,9 @@ class Walk:
         waiting = self.waiting()
         assert slot.waiting == len(waiting), "the queue does not hold those who wait"
         assert slot.waiting <= 6, "the queue is too long"
+        waiting_for_b = [client for client in waiting if client.target.engine == "b"]
+        assert len(waiting_for_b) <= 2, "the queue of an engine is too long"
+        self.check_wishes(waiting)
         running = sum(slot.running.values())
         mine = [client for client in self.held if client.cut_by is None and client not in self.lost]
         assert len(mine) <= running <= len(self.held), "running requests are miscounted"
@@ -456,17 +477,45 @@ class Walk:
         resident = self.slot.resident
         assert resident is not None
         assert self.engines[resident.engine].there, "the resident is not there"
-        assert not any(client.target == resident for client in waiting), "not let in"
+        running = sum(self.slot.running.values())
+        places = self.places.get(resident.engine, NEVER)
+        assert running <= places, "more run than there are places"
+        mine = [client for client in waiting if client.target == resident]
+        assert not mine or running == places, "not let in"
+        rivals = [client for client in waiting if client.target != resident]
         if resident.engine in self.pinned:
-            others = [client for client in waiting if client.target.engine != resident.engine]
+            others = [client for client in rivals if client.target.engine != resident.engine]
             assert not others, "they wait for what is pinned to go"
-        if not sum(self.slot.running.values()):
-            limit = self.idle_unload.get(resident.engine, float("inf"))
+        if not running and not waiting:
+            limit = self.idle_unload.get(resident.engine, NEVER)
             assert self.clock.seconds() - self.used_at <= limit, "idle for too long"
-        if waiting:
-            assert self.policy.name == "join", "the order of arrival was not kept"
-            assert sum(self.slot.running.values()), "an idle resident keeps its rivals waiting"
+        if rivals:
+            self.check_rivals(rivals, mine, running)
+
+    def check_rivals(
+        self, rivals: list[WhimsicalClient], mine: list[WhimsicalClient], running: int
+    ) -> None:
+        """
+        What must hold while somebody waits for something else.
+        """
+        name = self.policy.name
+        assert mine or name != "fifo", "the order of arrival was not kept"
+        assert running or name == "fair", "an idle resident keeps its rivals waiting"
+        bounded = any(client.wish.priority is not Priority.BATCH for client in rivals)
+        if name != "fifo" and (bounded or not running):
             assert self.clock.getDelayedCalls(), "nobody looks at the age of the rivals"
+
+    def check_wishes(self, waiting: list[WhimsicalClient]) -> None:
+        """
+        What must hold for those who wish for something.
+        """
+        now, state, resident = self.clock.seconds(), self.slot.state, self.slot.resident
+        for client in waiting:
+            deadline = client.wish.deadline
+            assert deadline is None or now - client.since <= deadline, "a deadline was missed"
+            if client.wish.no_swap and state is not State.ADOPTING:
+                stays = state is State.READY and client.target == resident
+                assert stays, "a swap would be needed"
 
     def check_swap(self) -> None:
         """
@@ -553,12 +602,15 @@ class WhimsicalClient(Client):
     A request that does something else as soon as it is let in or refused.
     """
 
-    def __init__(self, walk: Walk, target: Residency) -> None:
+    def __init__(self, walk: Walk, target: Residency, wish: Wish) -> None:
         self.target = target
+        self.wish = wish
+        self.since = walk.clock.seconds()
         self._walk = walk
         super().__init__(
             walk.slot,
             target,
+            wish=wish,
             stubborn=walk.random.random() < 0.3,
             granted=lambda _: self._let_in(),
             refused=lambda _: self._whim(),

@@ -5,18 +5,23 @@ Tests of L{ler.slot.slots}.
 
 from __future__ import annotations
 
+import time
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.errors import EngineStuck, Paused
+from ler.errors import EngineDied, EngineStuck, Paused, WouldSwap
 from ler.interfaces import Residency
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
+from ler.slot.record import Answered
 from ler.slot.slots import EXCLUSIVE, Slots
 from ler.slot.states import State
 from ler.slot.swap import Swap
-from ler.test.slot_case import MAX_WAIT, SETTLED, A, B
-from ler.testing import FakeEngine, FakeMemory
+from ler.slot.view import GUESS
+from ler.slot.wish import Priority, Wish
+from ler.test.slot_case import SETTLED, A, B
+from ler.testing import FakeEngine, FakeMemory, FakeStateStore
 
 SMALL, TINY = Residency("small"), Residency("tiny")
 BESIDE, LARGE = Residency("b", "beside"), Residency("b", "large")
@@ -37,19 +42,29 @@ class SlotsTests(SynchronousTestCase):
         self.face = FakeEngine("b", events=self.events)
         self.memory, self.private_memory = FakeMemory(SETTLED), FakeMemory(SETTLED)
         self.swaps: list[Swap] = []
-        self.slots = Slots(
+        self.answered: list[Answered] = []
+        self.store = FakeStateStore()
+        self.slots = self.make_slots()
+
+    def make_slots(self) -> Slots:
+        """
+        @return: them, as a router makes them when it starts.
+        """
+        return Slots(
             {key: self.engines[key] for key in ("a", "b")},
             {
                 SMALL: self.engines["small"],
                 TINY: self.engines["tiny"],
                 BESIDE: self.face,
             },
-            make_policy=lambda: Join(MAX_WAIT),
+            make_policy=Join,
             memory=self.memory,
             private_memory=self.private_memory,
             clock=self.clock,
             options=SlotOptions(),
+            store=self.store,
             swapped=self.swaps.append,
+            answered=self.answered.append,
         )
 
     def bring_up(self, *targets: Residency) -> None:
@@ -298,6 +313,82 @@ class SlotsTests(SynchronousTestCase):
         """
         self.bring_up(A, SMALL)
         self.assertEqual([swap.incoming for swap in self.swaps], [A, SMALL])
+
+    def test_wish(self) -> None:
+        """
+        A request may say how it would like to be treated, and ask what it may
+        expect.
+        """
+        self.bring_up(A)
+        self.failureResultOf(self.slots.acquire(B, Wish(no_swap=True)), WouldSwap)
+        self.assertEqual(self.slots.expect(A).seconds, 0.0)
+        self.assertEqual(self.slots.expect(SMALL).seconds, GUESS.start)
+
+    def test_keep(self) -> None:
+        """
+        What a client says of a target is told to its slot.
+        """
+        self.bring_up(A, SMALL)
+        self.slots.keep(SMALL, 0.0)
+        self.clock.advance(0)
+        self.assertEqual(self.events, ["small free"])
+
+    def test_answered(self) -> None:
+        """
+        Every request that was let in is told of when it has ended, with what
+        the swap before it took.
+        """
+        self.slots.adopt()
+        first = self.slots.acquire(A, Wish(Priority.BATCH))
+        self.clock.advance(20.0)
+        self.engines["a"].started()
+        self.clock.advance(4.0)
+        self.successResultOf(first).release()
+        [answered] = self.answered
+        self.assertEqual(answered.target, A)
+        self.assertEqual((answered.slot, answered.priority), (EXCLUSIVE, Priority.BATCH))
+        self.assertEqual((answered.waited, answered.service, answered.swap), (20.0, 4.0, 20.0))
+        self.assertApproximates(answered.at, time.time() - 24.0, 10.0)
+
+    def test_answered_by_what_was_found(self) -> None:
+        """
+        What was found took no swap, and what is lost is not told of.
+        """
+        self.engines["a"].holding = (A,)
+        self.slots.adopt()
+        lost, first = self.slots.acquire(A), self.slots.acquire(A)
+        self.successResultOf(first).release()
+        self.engines["a"].lose(EngineDied("killed"))
+        self.successResultOf(lost).release()
+        self.assertEqual([each.swap for each in self.answered], [None])
+
+    def test_learned(self) -> None:
+        """
+        What was learned is kept after every swap and at the end, by slot, and
+        is known again after a restart.
+        """
+        self.slots.adopt()
+        for target in (A, SMALL):
+            lease = self.slots.acquire(target)
+            self.clock.advance(20.0)
+            self.engines[target.engine].started()
+            self.assertEqual(self.slots.expect(BESIDE).seconds, GUESS.start)
+            self.successResultOf(lease).release()
+        learned = {"a": {"cold": [20.0, 10.0]}}
+        self.assertEqual(self.store.get("slots")[EXCLUSIVE], learned)
+        self.slots.close()
+        learned["a"]["service"] = [0.0, 0.0]
+        self.assertEqual(self.store.get("slots")[EXCLUSIVE], learned)
+        self.assertIn("small", self.store.get("slots"))
+        again = self.make_slots()
+        self.assertEqual([again.expect(target).seconds for target in (A, SMALL)], [20.0, 20.0])
+
+    def test_nothing_learned(self) -> None:
+        """
+        What is no memory of a slot is none.
+        """
+        self.store.put("slots", "a text")
+        self.assertEqual(self.make_slots().expect(A).seconds, GUESS.start)
 
     def test_served_at_once(self) -> None:
         """

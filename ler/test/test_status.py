@@ -96,7 +96,7 @@ class StatusCase(SynchronousTestCase):
                 for key, engine in self.engines.items()
                 if key not in self.exclusive
             },
-            make_policy=lambda: Join(60.0),
+            make_policy=Join,
             memory=memory,
             private_memory=memory,
             clock=self.clock,

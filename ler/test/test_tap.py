@@ -9,7 +9,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +27,9 @@ from ler.config import ApiKey, Config, Engine, GenericProcess, Model, Ollama, Re
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
+from ler.slot.record import Answered
 from ler.slot.swap import Swap
+from ler.slot.wish import Priority
 from ler.state import StateDirectory, StateLocked
 from ler.tap import Options, Parts, Router
 from ler.test.http import Client
@@ -241,13 +243,20 @@ class RouterTests(SynchronousTestCase):
         self.patch(tap, "raise_file_limit", lambda: None)
 
     def build(
-        self, config: Config, environ: object, reactor: object, store: object, _: object
+        self,
+        config: Config,
+        environ: object,
+        reactor: object,
+        store: object,
+        state: object,
+        answered: Callable[[Answered], None],
     ) -> Any:
         """
         @see: L{tap.build}
         """
         self.events.append("build")
         self.stores.append(store)
+        self.answered = answered
         return Parts(
             cast(Any, self.slots),
             cast(Any, "a site"),
@@ -351,6 +360,23 @@ class RouterTests(SynchronousTestCase):
         before = path.read_text()
         Logger().info("unheard")
         self.assertEqual(before, path.read_text())
+
+    def test_request_log(self) -> None:
+        """A line is written for each request that was answered, if that is
+        configured."""
+        answered = Answered(1.0, "exclusive", Residency("a"), Priority.BATCH, 2.0, 3.0, None)
+        path = Path(self.mktemp())
+        router = self.router(request_log=str(path))
+        router.privilegedStartService()
+        router.startService()
+        self.answered(answered)
+        self.assertEqual(f"{answered.as_line()}\n", path.read_text())
+        self.reactor.ports[0].closed.callback(None)
+        self.slots.closed.callback(None)
+        self.successResultOf(router.stopService())
+        self.router(state_dir=self.mktemp()).privilegedStartService()
+        self.answered(answered)
+        self.assertEqual(1, len(path.read_text().splitlines()))
 
 
 class BuildTests(SynchronousTestCase):

@@ -11,11 +11,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from ler.errors import Paused, QueueFull
 from ler.interfaces import Residency
 from ler.slot.leases import Lease
-from ler.slot.policy import Line
 from ler.slot.tickets import Order, Queue, Ticket
+from ler.slot.view import Line
+from ler.slot.wish import NEVER, ORDINARY, Priority, Terms, Wish
 from ler.testing import FakeEngine
 
 A, B = Residency("a"), Residency("b", "small")
+
+MAX_WAIT = {Priority.INTERACTIVE: 60.0, Priority.BACKGROUND: 300.0, Priority.BATCH: NEVER}
+WEIGHT = {Priority.INTERACTIVE: 1.0, Priority.BACKGROUND: 0.5, Priority.BATCH: 0.1}
+BACKGROUND, BATCH = Wish(Priority.BACKGROUND), Wish(Priority.BATCH)
+STAY = Wish(no_swap=True)
+
+
+def terms(target: Residency, priority: Priority) -> Terms:
+    """
+    @return: what is promised; for C{b} half of it.
+    """
+    return Terms(MAX_WAIT[priority] / (2 if target.engine == "b" else 1), WEIGHT[priority])
 
 
 class QueueTestCase(SynchronousTestCase):
@@ -24,14 +37,14 @@ class QueueTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.queue = Queue()
+        self.queue = Queue(terms)
         self.withdrawn: list[Residency] = []
 
-    def add(self, target: Residency, since: float = 0.0) -> Ticket:
+    def add(self, target: Residency, since: float = 0.0, wish: Wish = ORDINARY) -> Ticket:
         """
         @return: a ticket at the end of its line.
         """
-        ticket = self.queue.issue(target, since, lambda: self.withdrawn.append(target))
+        ticket = self.queue.issue(target, since, lambda: self.withdrawn.append(target), wish)
         self.queue.add(ticket)
         return ticket
 
@@ -113,7 +126,8 @@ class QueueTests(QueueTestCase):
         self.add(A, 1.0)
         self.add(B, 2.0)
         self.add(A, 3.0)
-        self.assertEqual(self.queue.lines(), [Line(A, 2, 1, 1.0), Line(B, 1, 2, 2.0)])
+        lines = [Line(A, 2, 1, 1.0, 61.0, 2.0), Line(B, 1, 2, 2.0, 32.0, 1.0)]
+        self.assertEqual(self.queue.lines(), lines)
         self.assertEqual(len(self.queue), 3)
         self.assertTrue(self.queue.wanted(B))
 
@@ -154,7 +168,7 @@ class QueueTests(QueueTestCase):
         self.add(A, 5.0)
         head.granted.cancel()
         self.failureResultOf(head.granted, CancelledError)
-        self.assertEqual(self.queue.lines(), [Line(A, 1, 2, 5.0)])
+        self.assertEqual(self.queue.lines(), [Line(A, 1, 2, 5.0, 65.0, 1.0)])
 
     def test_take(self) -> None:
         """
@@ -197,6 +211,98 @@ class QueueTests(QueueTestCase):
         taken = self.queue.take_where(lambda target: target.engine == "b")
         self.assertEqual(taken, [first, second, third])
         self.assertEqual(list(self.queue.take(A)), [kept])
+
+
+class ClassTests(QueueTestCase):
+    """
+    In a line whoever is due first is let in first.
+    """
+
+    def test_line(self) -> None:
+        """
+        A line tells how much those in it count, who came first, and when the
+        first of them is due, which may be another one.
+        """
+        self.add(A, 1.0, BATCH)
+        self.add(A, 2.0, BACKGROUND)
+        self.add(A, 3.0)
+        self.assertEqual(self.queue.lines(), [Line(A, 3, 1, 1.0, 63.0, 1.6)])
+
+    def test_no_bound(self) -> None:
+        """
+        A line of those who are never due is never due.
+        """
+        self.add(A, 1.0, BATCH)
+        self.assertEqual(self.queue.lines()[0].due, NEVER)
+
+    def test_due_first(self) -> None:
+        """
+        Of the heads of the classes that is taken which is due first; of a
+        class, the oldest.
+        """
+        batch, patient, late = self.add(A, 0.0, BATCH), self.add(A, 0.0, BACKGROUND), self.add(A)
+        later = self.add(A, 300.0)
+        self.assertEqual(list(self.queue.take(A)), [late, patient, later, batch])
+
+    def test_before(self) -> None:
+        """
+        Of those with lower numbers whoever is due first is taken first.
+        """
+        batch, first, last = self.add(A, 0.0, BATCH), self.add(A), self.add(A)
+        self.assertEqual(list(self.queue.take(A, before=last.number)), [first, batch])
+
+    def test_most(self) -> None:
+        """
+        No more are taken than there are places.
+        """
+        first, second, _ = self.add(A), self.add(A), self.add(A)
+        self.assertEqual(list(self.queue.take(A, most=0)), [])
+        self.assertEqual(list(self.queue.take(A, most=2)), [first, second])
+        self.assertEqual(len(self.queue), 1)
+
+    def test_counts(self) -> None:
+        """
+        It tells how many wait for a target, or for all of an engine.
+        """
+        self.add(A)
+        self.add(B)
+        self.add(Residency("b"), 0.0, BATCH)
+        self.assertEqual([self.queue.waiting_for(target) for target in (A, B)], [1, 1])
+        self.assertEqual([self.queue.length_of(key) for key in "abc"], [1, 2, 0])
+        self.assertEqual(self.queue.waiting_for(Residency("c")), 0)
+
+    def test_ahead(self) -> None:
+        """
+        Before a newcomer are those of its class, and of more urgent ones.
+        """
+        for wish in (ORDINARY, ORDINARY, BACKGROUND, BATCH):
+            self.add(A, 0.0, wish)
+        ahead = [self.queue.ahead_of(A, priority) for priority in Priority]
+        self.assertEqual(ahead, [2, 3, 4])
+        self.assertEqual(self.queue.ahead_of(B, Priority.BATCH), 0)
+
+    def test_no_swap(self) -> None:
+        """
+        Those who want no swap are taken when they wait for anything but what
+        is there.
+        """
+        stays, first, second = (
+            self.add(A, 0.0, STAY),
+            self.add(B, 0.0, STAY),
+            self.add(B, 0.0, STAY),
+        )
+        self.add(B)
+        self.assertEqual(self.queue.take_no_swap(A), [first, second])
+        self.assertEqual(len(self.queue), 2)
+        self.assertEqual(self.queue.take_no_swap(A), [])
+        self.assertEqual(self.queue.take_no_swap(None), [stays])
+
+    def test_no_swap_any_more(self) -> None:
+        """
+        One that has left is not taken again.
+        """
+        self.queue.remove(self.add(A, 0.0, STAY))
+        self.assertEqual(self.queue.take_no_swap(None), [])
 
 
 class OrderTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+The policy ``fair``, now the default, weighs what a swap costs against how long others wait; priority classes, deadlines and requests that want no swap; ``max_concurrency`` and ``max_queue`` of engines; a request log, and a simulator that replays it.
