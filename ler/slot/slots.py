@@ -148,11 +148,6 @@ class Slots:
         """
         return self.of(target).order(target)
 
-    def keep(self, target: Residency, seconds: float) -> None:
-        slot = self.of(target)
-        if seconds == 0 and slot.serves_at_once(target) and not self.running(target.engine):
-            slot.order(None).addErrback(lambda _: None)
-
     def unload(self) -> Deferred[list[None]]:
         """
         Empty every slot.
