@@ -4,15 +4,16 @@ What policies are worth: swaps, and how long everything and everybody took.
 First the traces of L{ler.slot.traces} are simulated.  Then some of them are
 played for real, faster, by stand-ins behind a real router with each policy in
 turn, and behind another router where one is named.  All times are printed in
-the time of the trace.
+the time of the trace: what a router itself needs for a swap, which does not get
+faster, counts that many times over.
 
 Run it from the checkout: C{python -m benchmarks.schedule}.  Another router
 that reads the same configuration is named by its command line, in which
 C{{config}} stands for that of the configuration::
 
-    python -m venv /tmp/other
-    /tmp/other/bin/pip install local-engine-router==0.7.1
-    python -m benchmarks.schedule --other '/tmp/other/bin/local-engine-router --config {config}'
+    python -m venv other
+    other/bin/pip install local-engine-router==0.7.1
+    python -m benchmarks.schedule --other 'other/bin/local-engine-router --config {config}'
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class SettingsTests(ConfigTestCase):
         *(
             (f"{FAR}, {setting}",
              f"{setting.split(':')[0]}: has no effect: the memory of a remote engine is not ours")
-            for setting in ("memory: 5", "sizing: absolute", "idle_unload_s: 60")
+            for setting in ("memory: 5", "sizing: absolute", "idle_unload_s: 60", "max_wait_s: 5")
         ),
         (f"type: generic_process, base_url: 'http://x', start_cmd: {sys.executable}, "
          "on_free: sleep",
