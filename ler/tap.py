@@ -308,7 +308,7 @@ def build(
         for key, engine in configured.items()
     }
     relay = Relay(
-        slots.acquire,
+        slots,
         upstreams,
         reactor,
         metrics,

@@ -98,6 +98,8 @@ def upward(
     dropped |= {b"x-conversation-id"}
     # The gate has judged it, and engines have rules of their own.
     dropped |= {b"origin"}
+    # What is said to the router itself.
+    dropped |= {name.lower() for name, _ in headers if name.lower().startswith(b"x-router-")}
     if guarded:
         dropped |= CREDENTIALS
     return end_to_end(headers, dropped) + own

@@ -212,6 +212,14 @@ class ApiKey:
         check=values.sha256,
     )
     label: str | None = setting("What it is called in the log.", None, check=values.label)
+    priority: Literal["interactive", "background", "batch"] = setting(
+        "The class of its requests, unless they say otherwise (X-Router-Priority).", "interactive"
+    )
+    no_swap: bool = setting(
+        "Whether its requests are refused rather than have a model swapped in, unless they say "
+        "otherwise (X-Router-No-Swap).",
+        False,
+    )
 
     @property
     def digest(self) -> bytes:
@@ -237,6 +245,12 @@ class Config:
     models: tuple[Model, ...] = setting("The models that clients may name.", ())
     aliases: Mapping[str, str] = setting(
         "Other names for models; a * in the name matches any text.", factory=dict
+    )
+    without_swap: Mapping[str, Literal["resident", "refuse"]] = setting(
+        "Names of models (a * matches any text) for which nothing is swapped, such as those of "
+        "titles and other background calls: resident lets the model in memory answer instead, "
+        "refuse says 503 would_swap.",
+        factory=dict,
     )
     host: str = setting("Address to listen on.", "127.0.0.1", check=values.host)
     port: int = setting("Port to listen on.", 8077, minimum=0, maximum=65535)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
@@ -24,7 +24,10 @@ from twisted.web.server import NOT_DONE_YET
 from ler.errors import CutByDrain, RouterError
 from ler.interfaces import Residency
 from ler.metrics import Metrics
+from ler.slot.forecast import Expectation
 from ler.slot.leases import Lease
+from ler.slot.slots import Slots
+from ler.slot.wish import NEVER, ORDINARY, Priority, Wish
 from ler.test.http import Client, FakeAgent, FakeResponse, HeaderPairs, Sent, open_site
 from ler.testing import FakeEngine
 from ler.upstream import FileSpan, Upstream, header_list, upward
@@ -44,6 +47,7 @@ EVENTS = {b"Content-Type": b"text/event-stream; charset=utf-8"}
 PLAIN = {b"Content-Type": b"application/json"}
 
 BEAT = b": keep-alive\n"
+WAITING = b": keep-alive position=1\n"
 DONE = b"data: [DONE]\n\n"
 CHUNK = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": null}]}\n\n'
 
@@ -57,6 +61,9 @@ class Door:
     Stands for the slot: lets requests in when the test says so.
 
     @ivar open: whether they are let in at once.
+    @ivar expectation: what those who wait may expect.
+    @ivar wishes: how those who came would like to be treated.
+    @ivar kept: how long clients want models kept.
     @ivar cut: with what leases come already cut, or L{None}.
     @ivar waiting: the tickets of those who wait.
     @ivar withdrawn: how many have given theirs back.
@@ -66,21 +73,37 @@ class Door:
 
     def __init__(self) -> None:
         self.open = True
+        self.expectation = Expectation(1, NEVER)
+        self.wishes: list[Wish] = []
+        self.kept: list[tuple[Residency, float]] = []
         self.cut: RouterError | None = None
         self.waiting: list[Deferred[Lease]] = []
         self.withdrawn = 0
         self.leases: list[Lease] = []
         self.released: list[Lease] = []
 
-    def acquire(self, residency: Residency) -> Deferred[Lease]:
+    def acquire(self, residency: Residency, wish: Wish = ORDINARY) -> Deferred[Lease]:
         """
         @see: L{ler.slot.slots.Slots.acquire}
         """
+        self.wishes.append(wish)
         ticket: Deferred[Lease] = Deferred(self._withdraw)
         self.waiting.append(ticket)
         if self.open:
             self.grant()
         return ticket
+
+    def expect(self, residency: Residency, priority: Priority) -> Expectation:
+        """
+        @see: L{ler.slot.slots.Slots.expect}
+        """
+        return self.expectation
+
+    def keep(self, residency: Residency, seconds: float) -> None:
+        """
+        @see: L{ler.slot.slots.Slots.keep}
+        """
+        self.kept.append((residency, seconds))
 
     def _withdraw(self, ticket: Deferred[Lease]) -> None:
         self.waiting.remove(ticket)
@@ -157,7 +180,7 @@ class RelayTestCase(SynchronousTestCase):
         self.registry = CollectorRegistry()
         self.upstream = Upstream("http://127.0.0.1:8000", self.agent, self.clock, CONNECTIONS)
         self.relay = Relay(
-            self.door.acquire,
+            cast(Slots, self.door),
             {"a": self.upstream},
             self.clock,
             Metrics(self.registry),

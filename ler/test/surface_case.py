@@ -18,6 +18,7 @@ from ler.engines.catalog import Catalog, Entry
 from ler.errors import CloudModel
 from ler.interfaces import Residency
 from ler.slot.leases import Lease
+from ler.slot.wish import Wish
 from ler.test.http import Client, HeaderPairs, Reply, open_site
 from ler.testing import FakeEngine
 from ler.upstream import FileSpan
@@ -32,6 +33,7 @@ from ler.web.openai import V1, model_listing
 from ler.web.relay import Relay
 from ler.web.routes import ModelRoutes
 from ler.web.upward import Upward
+from ler.web.wishes import Wishes
 
 CONTROL_PATHS = GenericProcess(key="a", base_url="http://a", start_cmd=("a",)).control_paths
 
@@ -101,7 +103,7 @@ class SurfaceCase(SynchronousTestCase):
                 Entry("all", "c", "all", "All"),
                 Entry("llama:8b", "d", "llama:8b", "Llama", by_model=True, tagged=True),
             ],
-            {"small": "m", "claude-*": "m"},
+            {"small": "m", "claude-*": "m", "title-*": "m", "quiet*": "m"},
         )
         added = {"X-Engine-Key": "k", "Authorization": "Bearer engine"}
         traits = {
@@ -120,7 +122,9 @@ class SurfaceCase(SynchronousTestCase):
             self.catalog,
             asking,
             Loading(self.acquire, lambda target, seconds: self.kept.append((target, seconds))),
+            wishes=Wishes({"title-*": "resident", "quiet": "refuse"}),
             permit=self.permit,
+            stand_in=self.stand_in,
             control_paths=CONTROL_PATHS,
             is_resident=self.resident.__contains__,
             max_json_depth=8,
@@ -131,6 +135,12 @@ class SurfaceCase(SynchronousTestCase):
             Folder({"v1": V1({b"models": listing}, routes), "api": routes, **bare}), self.clock
         )
 
+    def stand_in(self, entry: Entry) -> Entry | None:
+        """
+        @return: a model that is in memory.
+        """
+        return next((e for e in self.catalog.entries() if e.residency in self.resident), None)
+
     def permit(self, entry: Entry) -> None:
         """
         Let every model be used but those at ollama.com.
@@ -138,7 +148,7 @@ class SurfaceCase(SynchronousTestCase):
         if entry.id in self.forbidden:
             raise CloudModel("it is elsewhere")
 
-    def acquire(self, target: Residency) -> Deferred[Lease]:
+    def acquire(self, target: Residency, wish: Wish) -> Deferred[Lease]:
         """
         Bring C{target} up at once.
         """

@@ -144,7 +144,7 @@ MALFORMED = (
     ("api_keys: [1]\n", "6: api_keys[0]: must be text; YAML takes this for a number: quote it"),
     ("api_keys: [[a]]\n", "6: api_keys[0]: must be text"),
     ("api_keys: [{key: a, scope: x, scopes: [read]}]\n",
-     "6: api_keys[0]: must be text, or a mapping of scopes, key, sha256, label"),
+     "6: api_keys[0]: must be text, or a mapping of scopes, key, sha256, label, priority, no_swap"),
     ("api_keys: [{key: a}]\n", "6: api_keys[0].scopes: is required"),
     ("api_keys: [{key: a, scopes: }]\n", "6: api_keys[0].scopes: must be a list, but is empty"),
     ("api_keys: [{key: a, scopes: [write]}]\n",

@@ -32,6 +32,7 @@ from ler.test.test_config import ConfigTestCase
 
 # Keys that take not just anything, with a value that is not the default.
 VALUES: Mapping[str, Any] = {
+    "without_swap": {"title-*": "refuse"},
     "aliases": {"x": "served"},
     "allowed_origins": ["https://app.example"],
     "base_url": "http://box:9003",

@@ -203,7 +203,7 @@ class StreamTests(TranslatedCase):
         self.clock.advance(2.0)
         self.clock.pump([INTERVAL] * 6)
         self.assertEqual(
-            self.body.replace(b": x\n", b".").replace(b"data: {}\n\n", b"!"), b"...!..!"
+            self.body.replace(b": x position=1\n", b".").replace(b"data: {}\n\n", b"!"), b"...!..!"
         )
         self.client.leave()
 

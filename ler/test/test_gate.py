@@ -83,7 +83,8 @@ class GateCase(SynchronousTestCase):
 
         @return: the label of its key.
         """
-        return gate.check(method, target, head(pairs), length)
+        key = gate.check(method, target, head(pairs), length)
+        return None if key is None else key.label
 
     def refuse(
         self,

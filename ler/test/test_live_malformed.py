@@ -39,6 +39,7 @@ from ler.web.relay import Relay, RelayOptions
 from ler.web.routes import ModelRoutes
 from ler.web.site import RouterChannel, RouterSite
 from ler.web.upward import Upward
+from ler.web.wishes import Wishes
 
 reactor: Any = real_reactor
 
@@ -444,7 +445,7 @@ class MalformedTests(TestCase):
         self.agent = FakeAgent()
         catalog = Catalog([Entry("m", "a", "m", "m")], {})
         relay = Relay(
-            slots.acquire,
+            slots,
             {"a": Upstream("http://127.0.0.1:1", self.agent, reactor, 9)},
             reactor,
             Metrics(CollectorRegistry()),
@@ -457,7 +458,9 @@ class MalformedTests(TestCase):
             catalog,
             asking,
             Loading(slots.acquire, slots.keep),
+            wishes=Wishes({}),
             permit=lambda entry: None,
+            stand_in=lambda entry: None,
             control_paths=["/v1/model/unload"],
             is_resident=lambda wanted: True,
             max_json_depth=128,

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Generator
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import psutil
 from prometheus_client import CollectorRegistry
@@ -24,6 +24,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from ler.metrics import Metrics
+from ler.slot.slots import Slots
 from ler.test.http import OPEN, Reply, parse
 from ler.test.relay_case import CHUNK, DONE, Door, Leaf, job_of
 from ler.upstream import Upstream, engine_agent
@@ -156,7 +157,7 @@ class LiveRelayTests(TestCase):
         url = f"http://127.0.0.1:{self.listen(self.engines).getHost().port}"
         upstream = Upstream(url, engine_agent(reactor, 5.0, 4), reactor, 8)
         relay = Relay(
-            self.door.acquire,
+            cast(Slots, self.door),
             {"a": upstream},
             reactor,
             Metrics(CollectorRegistry()),

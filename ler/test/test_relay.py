@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from twisted.logger import formatEvent
 
 from ler.errors import EngineStartFailed, QueueFull
+from ler.slot.forecast import Expectation
 from ler.test.relay_case import (
     BEAT,
     CHUNK,
@@ -18,6 +19,7 @@ from ler.test.relay_case import (
     GRACE,
     INTERVAL,
     PLAIN,
+    WAITING,
     RelayTestCase,
 )
 from ler.web.deliveries import verbatim
@@ -57,10 +59,44 @@ class CommitTests(RelayTestCase):
         self.assertEqual(self.client.received, b"")
         self.clock.advance(0.01)
         reply = self.client.reply()
-        self.assertEqual((reply.status, reply.body), (200, BEAT))
+        self.assertEqual((reply.status, reply.body), (200, WAITING))
         self.assertEqual(reply.one(b"content-type"), b"text/event-stream")
         self.client.leave()
         self.assert_over("client_left", 499)
+
+    def test_prospect(self) -> None:
+        """
+        Whoever waits is told its place and how long that may take, in headers
+        and in comments, until it is let in.
+        """
+        self.door.open = False
+        self.door.expectation = Expectation(3, 20.4)
+        self.ask()
+        self.clock.advance(GRACE)
+        reply = self.client.reply()
+        self.assertEqual(reply.one(b"x-router-position"), b"3")
+        self.assertEqual(reply.one(b"x-router-expected-wait"), b"18")
+        self.clock.advance(INTERVAL)
+        self.clock.advance(INTERVAL)
+        self.door.grant()
+        self.clock.advance(INTERVAL)
+        self.assertEqual(
+            self.body,
+            b": keep-alive position=3 expected_wait_s=18\n"
+            b": keep-alive position=3 expected_wait_s=8\n"
+            b": keep-alive position=3 expected_wait_s=0\n" + BEAT,
+        )
+        self.client.leave()
+        self.assert_over("client_left", 499)
+
+    def test_no_prospect(self) -> None:
+        """
+        Whoever is let in at once is told nothing of a wait.
+        """
+        self.ask()
+        self.clock.advance(INTERVAL)
+        self.assertEqual(self.client.reply().all(b"x-router-position"), [])
+        self.client.leave()
 
     def test_waiting_for_the_resident(self) -> None:
         """
@@ -102,7 +138,7 @@ class CommitTests(RelayTestCase):
         self.clock.advance(GRACE - 0.01)
         self.assertEqual(self.client.received, b"")
         self.clock.advance(0.01)
-        self.assertEqual(self.body, BEAT)
+        self.assertEqual(self.body, WAITING)
         self.client.leave()
         self.assert_over("client_left", 499)
 
@@ -232,11 +268,13 @@ class HeartbeatTests(RelayTestCase):
     Heartbeats in a stream, of chats and completions.
 
     @cvar beat: a heartbeat of the dialect.
+    @cvar waiting: the same while the client waits for the slot.
     @cvar event: a frame of a stream.
     @cvar last: the frame that ends it.
     """
 
     beat = BEAT
+    waiting = WAITING
     event = CHUNK
     last = DONE
 
@@ -249,7 +287,7 @@ class HeartbeatTests(RelayTestCase):
         self.door.open = False
         self.ask()
         self.clock.pump([1.0] * 22)
-        expected = self.beat * 3
+        expected = self.waiting * 3
         self.assertEqual(self.body, expected)
         self.door.grant()
         self.clock.pump([1.0] * 10)
@@ -360,6 +398,7 @@ class AnthropicHeartbeatTests(HeartbeatTests):
 
     dialect = ANTHROPIC
     beat = b'event: ping\ndata: {"type": "ping"}\n\n'
+    waiting = beat
     event = b'event: message_start\ndata: {"type": "message_start"}\n\n'
     last = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
 

@@ -25,6 +25,7 @@ from ler.test.relay_case import (
     INTERVAL,
     LOST,
     PLAIN,
+    WAITING,
     RelayTestCase,
 )
 from ler.web.deliveries import verbatim
@@ -192,7 +193,7 @@ class CommittedTests(RelayTestCase):
         self.door.open = False
         self.ask()
         self.clock.advance(GRACE)
-        self.assertEqual(self.body, BEAT)
+        self.assertEqual(self.body, WAITING)
 
     def assert_told(self, code: str, message: str) -> None:
         """
@@ -200,7 +201,7 @@ class CommittedTests(RelayTestCase):
         end.
         """
         self.assertEqual((self.error()["code"], self.error()["message"]), (code, message))
-        self.assertTrue(self.body.startswith(BEAT + b'data: {"error"'))
+        self.assertTrue(self.body.startswith(WAITING + b'data: {"error"'))
         self.assertTrue(self.body.endswith(b"\n\n" + DONE))
         self.assertTrue(self.client.reply().complete)
         self.assert_over(code)
@@ -213,7 +214,7 @@ class CommittedTests(RelayTestCase):
         response = self.sent().respond(201, {**EVENTS, b"X-Late": b"1"})
         response.write(CHUNK + DONE)
         response.end()
-        self.assertEqual(self.body, BEAT + CHUNK + DONE)
+        self.assertEqual(self.body, WAITING + CHUNK + DONE)
         self.assertEqual(self.client.reply().all(b"x-late"), [])
         self.assert_over("ok")
 
@@ -276,7 +277,7 @@ class CommittedTests(RelayTestCase):
         self.door.grant()
         response = self.sent().respond(500, PLAIN)
         self.clock.pump([1.0] * 10)
-        self.assertEqual(self.body, BEAT * 2)
+        self.assertEqual(self.body, WAITING + BEAT)
         response.end()
         self.assertEqual(self.error()["message"], "engine a answered 500: nothing")
         self.assert_over("upstream_error")

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ler.interfaces import Residency
+from ler.slot.wish import ORDINARY, Priority, Wish
 from ler.test.surface_case import CONTROL_PATHS, SurfaceCase
 from ler.web.dialects import ANTHROPIC, OLLAMA, OPENAI, OPENAI_OTHER, RESPONSES
 
@@ -287,6 +288,73 @@ class LoadTests(SurfaceCase):
         self.assertEqual(400, reply.status)
         self.assertIn("keep_alive", reply.json()["error"])
         self.assertEqual([], self.leases)
+
+
+class WishTests(SurfaceCase):
+    """
+    How requests would like to be treated.
+    """
+
+    def test_headers(self) -> None:
+        """A request says so in headers, which are for the router alone."""
+        headers = {
+            b"X-Router-Priority": b"batch",
+            b"X-Router-Deadline": b"30",
+            b"X-Router-No-Swap": b"true",
+        }
+        self.post(b"/v1/chat/completions", headers, model="m")
+        self.assertEqual(Wish(Priority.BATCH, 30.0, True), self.job.wish)
+        names = {name.lower() for name, _ in self.job.headers}
+        self.assertFalse(any(name.startswith(b"x-router-") for name in names))
+        self.relay.forget()
+        self.post(b"/v1/chat/completions", model="m")
+        self.assertEqual(ORDINARY, self.job.wish)
+
+    def test_everywhere(self) -> None:
+        """By whatever endpoint."""
+        headers = {b"X-Router-Priority": b"background"}
+        self.post(b"/v1/messages", headers, model="org/name", messages=[], max_tokens=1)
+        self.relay.forget()
+        self.post(b"/rerank", headers, model="m")
+        self.assertEqual(Priority.BACKGROUND, self.job.wish.priority)
+        self.relay.forget()
+        self.ask(b"GET", b"/props?model=m", headers=headers)
+        self.assertEqual(Priority.BACKGROUND, self.job.wish.priority)
+
+    def test_misunderstood(self) -> None:
+        """What cannot be understood is refused."""
+        for name, value in (
+            (b"X-Router-Priority", b"high"),
+            (b"X-Router-Deadline", b"soon"),
+            (b"X-Router-No-Swap", b"maybe"),
+        ):
+            reply = self.post(b"/v1/chat/completions", {name: value}, model="m")
+            self.assertIn(name.decode(), self.refused(reply, 400, "invalid_request")["message"])
+
+    def test_refused_name(self) -> None:
+        """A name may be for requests that want no swap."""
+        self.post(b"/v1/chat/completions", model="quiet")
+        self.assertTrue(self.job.wish.no_swap)
+
+    def test_stand_in(self) -> None:
+        """Or for such as the model in memory can answer as well."""
+        self.resident.add(Residency("b"))
+        self.post(b"/v1/chat/completions", model="title-1")
+        self.assertEqual((Residency("b"), "title-1"), (self.job.residency, self.job.model))
+        self.assertEqual([b'{"model": "org/name"}'], self.relay.bodies)
+        self.relay.forget()
+        self.resident.clear()
+        self.post(b"/v1/chat/completions", model="title-1")
+        self.assertEqual(Residency("a"), self.job.residency)
+
+    def test_keep_alive(self) -> None:
+        """Ollama's clients say how long they want a model kept."""
+        turn = [{"role": "user", "content": "hi"}]
+        self.post(b"/api/chat", model="m", messages=turn, keep_alive="5m")
+        self.assertEqual(300.0, self.job.keep_alive)
+        self.relay.forget()
+        self.post(b"/v1/chat/completions", model="m", messages=turn, keep_alive="5m")
+        self.assertIsNone(self.job.keep_alive)
 
 
 class GuardedTests(SurfaceCase):

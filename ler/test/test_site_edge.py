@@ -44,7 +44,7 @@ class EdgeCase(SiteCase):
         self.site.gate = self.gate(keys=keys)
 
         async def label(request: Any) -> Any:
-            self.labels.append(request.key_label)
+            self.labels.append(request.key and request.key.label)
             return {}
 
         async def engine(request: Any) -> Any:

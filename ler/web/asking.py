@@ -12,6 +12,7 @@ from typing import Any
 
 from ler.config.engines import Speech
 from ler.engines.catalog import Entry
+from ler.slot.wish import ORDINARY, Wish
 from ler.upstream import FileSpan, HeaderList
 from ler.web.beats import Beats, Heart
 from ler.web.body import JSONBody, unthinking
@@ -21,6 +22,7 @@ from ler.web.operations import Operation, Way
 from ler.web.relay import Relay
 from ler.web.translation.chat_requests import CHAT
 from ler.web.translation.contract import Circumstances
+from ler.web.translation.ollama.idioms import keep_alive_of
 from ler.web.upward import Upward
 
 
@@ -38,7 +40,7 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Inquiry:
     """
     What a client wants.
 
@@ -47,6 +49,7 @@ class Wish:
     @ivar model: the name that it uses for that.
     @ivar path: the endpoint, in its canonical form.
     @ivar query: with the question mark, or empty.
+    @ivar wish: how it would like to be treated.
     """
 
     request: Any
@@ -54,6 +57,7 @@ class Wish:
     model: str
     path: str
     query: bytes
+    wish: Wish = ORDINARY
 
 
 class Asking:
@@ -78,20 +82,22 @@ class Asking:
         """
         return self._traits[engine].counts_tokens
 
-    def operate(self, wish: Wish, operation: Operation, body: JSONBody) -> None:
+    def operate(self, inquiry: Inquiry, operation: Operation, body: JSONBody) -> None:
         """
         Have an operation done, in whichever way the engine can.
         """
-        engine = wish.entry.engine
+        engine = inquiry.entry.engine
         way = operation.way(engine, self._traits[engine].speaks)
         if way is not None:
-            self._translate(wish, way, body.document)
+            self._translate(inquiry, way, body.document)
             return
-        floor = wish.entry.thinking_floor if wish.path == CHAT else None
-        parts = body.rewritten(wish.entry.upstream_name, floor)
-        self.pass_on(wish, parts, streams=operation.wants_stream(body.stream))
+        floor = inquiry.entry.thinking_floor if inquiry.path == CHAT else None
+        parts = body.rewritten(inquiry.entry.upstream_name, floor)
+        self.pass_on(inquiry, parts, streams=operation.wants_stream(body.stream))
 
-    def pass_on(self, wish: Wish, parts: list[bytes | FileSpan], *, streams: bool = False) -> None:
+    def pass_on(
+        self, inquiry: Inquiry, parts: list[bytes | FileSpan], *, streams: bool = False
+    ) -> None:
         """
         Have the request carried as it is.
 
@@ -99,39 +105,40 @@ class Asking:
         @param streams: whether the answer will be a stream of its dialect.
         """
         self._carry(
-            wish,
-            method=wish.request.method,
-            target=wish.path.encode("ascii") + wish.query,
-            headers=self._upward.headers(wish.request, wish.entry.engine),
+            inquiry,
+            method=inquiry.request.method,
+            target=inquiry.path.encode("ascii") + inquiry.query,
+            headers=self._upward.headers(inquiry.request, inquiry.entry.engine),
             parts=parts,
             streams=streams,
         )
 
-    def _translate(self, wish: Wish, way: Way, document: Mapping[str, Any]) -> None:
-        translation = way.make(document, Circumstances(wish.model))
-        asked = translation.request(wish.entry.upstream_name)
+    def _translate(self, inquiry: Inquiry, way: Way, document: Mapping[str, Any]) -> None:
+        translation = way.make(document, Circumstances(inquiry.model))
+        asked = translation.request(inquiry.entry.upstream_name)
         if translation.path == CHAT:
-            kwargs = unthinking(asked, wish.entry.thinking_floor)
+            kwargs = unthinking(asked, inquiry.entry.thinking_floor)
             if kwargs is not None:
                 asked["chat_template_kwargs"] = kwargs
         headers = [
             (name, value)
-            for name, value in self._upward.headers(wish.request, wish.entry.engine)
+            for name, value in self._upward.headers(inquiry.request, inquiry.entry.engine)
             if name.lower() != b"content-type" and not name.lower().startswith(b"anthropic-")
         ]
         self._carry(
-            wish,
+            inquiry,
             method=b"POST",
             target=translation.path.encode("ascii"),
             headers=[*headers, (b"Content-Type", b"application/json")],
             parts=[json.dumps(asked).encode("ascii")],
             streams=translation.streams,
             translated=Translated(translation, way.dialect),
+            keep_alive=keep_alive_of(document) if inquiry.path.startswith("/api/") else None,
         )
 
     def _carry(
         self,
-        wish: Wish,
+        inquiry: Inquiry,
         *,
         method: bytes,
         target: bytes,
@@ -139,20 +146,23 @@ class Asking:
         parts: list[bytes | FileSpan],
         streams: bool,
         translated: Translated | None = None,
+        keep_alive: float | None = None,
     ) -> None:
         job = Job(
-            wish.entry.engine,
-            wish.entry.residency,
+            inquiry.entry.engine,
+            inquiry.entry.residency,
             method,
             target,
             headers,
             parts,
-            wish.model,
-            self._beats(wish) if streams else None,
+            inquiry.model,
+            self._beats(inquiry) if streams else None,
             translated,
+            inquiry.wish,
+            keep_alive,
         )
-        self._relay.carry(wish.request, dialect_of(wish.path), job)
+        self._relay.carry(inquiry.request, dialect_of(inquiry.path), job)
 
-    def _beats(self, wish: Wish) -> Beats:
-        agent = wish.request.getHeader(b"user-agent") or b""
-        return self._heart.beats(wish.path, wish.model, agent.decode("latin-1"))
+    def _beats(self, inquiry: Inquiry) -> Beats:
+        agent = inquiry.request.getHeader(b"user-agent") or b""
+        return self._heart.beats(inquiry.path, inquiry.model, agent.decode("latin-1"))

@@ -32,6 +32,13 @@ class Beats:
     light: bytes
     heavy: bytes | None = None
 
+    def telling(self, remark: bytes) -> bytes:
+        """
+        @return: L{light}, with C{remark} where it is a comment.
+        """
+        is_comment = self.light.startswith(b":")
+        return self.light[:-1] + b" " + remark + b"\n" if is_comment else self.light
+
 
 class Heart:
     """

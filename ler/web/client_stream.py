@@ -87,9 +87,11 @@ class ClientStream:
         # Without this the head would wait for the first byte of the body.
         self._request.write(b"")
 
-    def commit_stream(self) -> None:
+    def commit_stream(self, headers: HeaderList = ()) -> None:
         """
         Begin a stream of the client's dialect that no engine has begun.
+
+        @param headers: further ones.
         """
         self.framed = True
         self.commit(
@@ -99,6 +101,7 @@ class ClientStream:
                 (b"Content-Type", self._dialect.content_type),
                 (b"Cache-Control", b"no-cache"),
                 (b"X-Accel-Buffering", b"no"),
+                *headers,
             ],
         )
 

@@ -66,14 +66,14 @@ class Gate:
 
     def check(
         self, method: bytes, target: bytes, headers: Headers, length: int | None
-    ) -> str | None:
+    ) -> Key | None:
         """
         Judge a request by its head.
 
         @param target: the request target, as it came.
         @param length: the declared length of the body in bytes; L{None} when
             it comes in chunks.
-        @return: the label of the key that it shows.
+        @return: the key that it shows, where one is needed.
         @raise RouterError: when it may not come in.
         """
         self._check_shape(headers)
@@ -90,7 +90,7 @@ class Gate:
             raise UnsupportedEncoding(
                 "compressed request bodies are not read; send the body as it is"
             )
-        return None if key is None else key.label
+        return key
 
     def page(self, headers: Headers) -> bytes | None:
         """

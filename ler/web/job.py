@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ler.interfaces import Residency
+from ler.slot.wish import ORDINARY, Wish
 from ler.upstream import FileSpan, HeaderList
 from ler.web.beats import Beats
 from ler.web.dialects import IDialect
@@ -43,6 +44,9 @@ class Job:
     @ivar beats: what the client may be sent before the answer comes, which
         will be a stream; L{None} when it must be sent nothing.
     @ivar translated: L{None} when the engine's answer passes as it is.
+    @ivar wish: how the client would like to be treated while it waits.
+    @ivar keep_alive: for how many seconds of idleness it wants the model kept;
+        L{None} when it does not say.
     """
 
     engine: str
@@ -54,3 +58,5 @@ class Job:
     model: str
     beats: Beats | None = None
     translated: Translated | None = None
+    wish: Wish = ORDINARY
+    keep_alive: float | None = None

@@ -14,6 +14,7 @@ from twisted.web.http_headers import Headers
 
 from ler.config import ApiKey
 from ler.errors import Forbidden, InvalidKey
+from ler.slot.wish import ORDINARY, Priority, Wish
 
 WEBSOCKET_KEY = "openai-insecure-api-key."
 """How the subprotocol begins by which a browser shows a key: it can set no
@@ -56,18 +57,28 @@ class Key:
     @ivar digest: its SHA-256.
     @ivar scopes: what it opens.
     @ivar label: what it is called in the log.
+    @ivar wish: how its requests would like to be treated.
     """
 
     digest: bytes
     scopes: frozenset[str]
     label: str | None = None
+    wish: Wish = ORDINARY
 
 
 def known_keys(configured: Iterable[ApiKey]) -> tuple[Key, ...]:
     """
     @return: the keys of a configuration.
     """
-    return tuple(Key(key.digest, frozenset(key.scopes), key.label) for key in configured)
+    return tuple(
+        Key(
+            key.digest,
+            frozenset(key.scopes),
+            key.label,
+            Wish(Priority(key.priority), no_swap=key.no_swap),
+        )
+        for key in configured
+    )
 
 
 def scopes_of(path: str) -> frozenset[str]:

@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred
 
 from ler.interfaces import Residency
 from ler.slot.leases import Lease
-from ler.web.asking import Wish
+from ler.slot.wish import Wish
+from ler.web.asking import Inquiry
 from ler.web.endpoints import Document
 from ler.web.translation.contract import Circumstances
 from ler.web.translation.ollama.idioms import Kind, is_load, keep_alive_of, loaded
@@ -28,7 +29,7 @@ class Loading:
 
     def __init__(
         self,
-        acquire: Callable[[Residency], Deferred[Lease]],
+        acquire: Callable[[Residency, Wish], Deferred[Lease]],
         keep: Callable[[Residency, float], None],
     ) -> None:
         """
@@ -47,19 +48,19 @@ class Loading:
         """
         return is_load(_kind(path), document)
 
-    async def serve(self, wish: Wish, document: Mapping[str, Any]) -> Document:
+    async def serve(self, inquiry: Inquiry, document: Mapping[str, Any]) -> Document:
         """
         @return: the answer to a request that asks nothing, once it is so.
         """
-        kind, target = _kind(wish.path), wish.entry.residency
+        kind, target = _kind(inquiry.path), inquiry.entry.residency
         seconds = keep_alive_of(document)
         unload = seconds == 0 and kind in GENERATING
         if not unload:
-            lease = await self._acquire(target)
+            lease = await self._acquire(target, inquiry.wish)
             lease.release()
         if seconds is not None:
             self._keep(target, seconds)
-        said = loaded(kind, Circumstances(wish.model), unloaded=unload)
+        said = loaded(kind, Circumstances(inquiry.model), unloaded=unload)
         # One line: a client may have asked for a stream of lines.
         return Document(json.dumps(said).encode("ascii") + b"\n")
 

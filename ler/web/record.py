@@ -51,7 +51,7 @@ def record(
         id=request.request_id,
         method=job.method.decode("ascii"),
         path=request.path.decode("latin-1"),
-        key=request.key_label or "-",
+        key=(request.key and request.key.label) or "-",
         model=job.model,
         engine=job.engine,
         status=status,

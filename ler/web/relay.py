@@ -6,7 +6,7 @@ down, and give the lease back, whatever happens on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,8 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from ler.errors import EngineDied, InternalError, RouterError, UpstreamTimeout
-from ler.interfaces import Residency
 from ler.metrics import Metrics
-from ler.slot.leases import Lease
+from ler.slot.slots import Slots
 from ler.upstream import Answer, HeaderList, PartsProducer, Upstream
 from ler.web.body_copy import BodyCopy
 from ler.web.client_stream import ClientStream
@@ -29,6 +28,7 @@ from ler.web.deliveries import IDelivery, deliver
 from ler.web.dialects import IDialect
 from ler.web.heartbeat import Heartbeat
 from ler.web.job import Job
+from ler.web.prospect import Prospect
 from ler.web.record import record
 
 LAST_WORDS_S = 1.0
@@ -64,17 +64,17 @@ class Relay:
 
     def __init__(
         self,
-        acquire: Callable[[Residency], Deferred[Lease]],
+        slots: Slots,
         upstreams: Mapping[str, Upstream],
         clock: IReactorTime,
         metrics: Metrics,
         options: RelayOptions,
     ) -> None:
         """
-        @param acquire: asks for a lease.
+        @param slots: where requests wait for their engine.
         @param upstreams: the way to each engine, by key.
         """
-        self._acquire = acquire
+        self._slots = slots
         self._upstreams = upstreams
         self._clock = clock
         self._metrics = metrics
@@ -112,6 +112,7 @@ class _Passage:
         )
         self._delivery: IDelivery | None = None
         self._last_event = self._began
+        self._prospect: Prospect | None = None
         self._heartbeat = Heartbeat(
             self._clock, self._options.interval, lambda: self._stream.silent_for, self._beat
         )
@@ -163,8 +164,17 @@ class _Passage:
         if self._job.residency is None:
             await self._admitted()
             return
-        lease = await self._relay._acquire(self._job.residency)
+        residency, wish = self._job.residency, self._job.wish
+        slots = self._relay._slots
+        granted = slots.acquire(residency, wish)
+        if not granted.called:
+            expectation = slots.expect(residency, wish.priority)
+            self._prospect = Prospect(expectation, self._clock.seconds())
+        lease = await granted
+        self._prospect = None
         try:
+            if self._job.keep_alive is not None:
+                slots.keep(residency, self._job.keep_alive)
             lease.on_cut(self._cut)
             if self._end_reason is not None:
                 raise self._end_reason
@@ -266,7 +276,10 @@ class _Passage:
         if delivery is not None and (delivery.ended or not delivery.at_boundary):
             return
         if not self._stream.committed:
-            self._stream.commit_stream()
+            prospect = self._prospect
+            self._stream.commit_stream(
+                [] if prospect is None else prospect.headers(self._clock.seconds())
+            )
         self._stream.heartbeat(self._next_beat())
 
     def _next_beat(self) -> bytes:
@@ -274,7 +287,8 @@ class _Passage:
         assert beats is not None
         now = self._clock.seconds()
         if beats.heavy is None or every is None or now - self._last_event < every:
-            return beats.light
+            prospect = self._prospect
+            return beats.light if prospect is None else beats.telling(prospect.remark(now))
         self._last_event = now
         return beats.heavy
 

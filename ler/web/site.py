@@ -24,6 +24,7 @@ from ler.errors import BadRequest, InternalError, RouterError, Unavailable
 from ler.web import cors
 from ler.web.dialects import OPENAI, dialect_of
 from ler.web.gate import Gate
+from ler.web.keys import Key
 from ler.web.multipart import MultipartBody, MultipartForm
 
 LINGER_S = 2.0
@@ -47,12 +48,12 @@ class RouterRequest(Request):
     A request that passes the gate when its head is complete.
 
     @ivar request_id: names it in answers and logs.
-    @ivar key_label: what the key that it shows is called in the log.
+    @ivar key: the key that it shows, where one is needed.
     """
 
     channel: RouterChannel
     content: IO[bytes]
-    key_label: str | None = None
+    key: Key | None = None
 
     _log = Logger()
     _form: MultipartForm | None = None
@@ -84,7 +85,7 @@ class RouterRequest(Request):
                 raise BadRequest("this is an HTTP/1.1 server")
             self._find_host()
             self._permission = cors.permission(self.method, headers, site.gate.page(headers))
-            self.key_label = site.gate.check(self.method, self.uri, headers, length)
+            self.key = site.gate.check(self.method, self.uri, headers, length)
         except RouterError as error:
             self._refuse(error)
             return

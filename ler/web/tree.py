@@ -33,6 +33,7 @@ from ler.web.relay import Relay
 from ler.web.routes import ModelRoutes
 from ler.web.upward import Upward
 from ler.web.websocket import Websockets
+from ler.web.wishes import Wishes
 
 
 def make_tree(
@@ -64,6 +65,10 @@ def make_tree(
     def is_loaded(model: Residency) -> bool:
         return slots.of(model).resident == model
 
+    def stand_in(entry: Entry) -> Entry | None:
+        resident = slots.of(entry.residency).resident
+        return next((other for other in catalog.entries() if other.residency == resident), None)
+
     def permit(entry: Entry) -> None:
         refuse_cloud(entry, cards)
 
@@ -76,7 +81,9 @@ def make_tree(
             {key: _traits(engine) for key, engine in engines.items()},
         ),
         Loading(slots.acquire, slots.keep),
+        wishes=Wishes(config.without_swap),
         permit=permit,
+        stand_in=stand_in,
         control_paths=control_paths,
         is_resident=slots.serves_at_once,
         max_json_depth=config.max_json_depth,

@@ -31,6 +31,7 @@ from ler.errors import (
 from ler.interfaces import Residency
 from ler.metrics import Metrics
 from ler.slot.leases import Lease
+from ler.slot.wish import Wish
 from ler.upstream import Upstream
 from ler.web.conversation import INTERNAL_ERROR, LAST_WORDS_S, SERVICE_RESTART, Conversation
 from ler.web.dialects import IDialect
@@ -133,7 +134,7 @@ class Websockets:
 
     def __init__(
         self,
-        acquire: Callable[[Residency], Deferred[Lease]],
+        acquire: Callable[[Residency, Wish], Deferred[Lease]],
         upstreams: Mapping[str, Upstream],
         addresses: Mapping[str, Address],
         clock: IReactorTime,
@@ -225,7 +226,7 @@ class _Passage:
         key = _key(self._request)
         self._patience = self._clock.callLater(self._options.wait, self._too_long)
         assert self._job.residency is not None
-        lease = await self._parent._acquire(self._job.residency)
+        lease = await self._parent._acquire(self._job.residency, self._job.wish)
         try:
             self._waited = self._clock.seconds() - self._began
             lease.on_cut(self._cut)

@@ -1,0 +1,1 @@
+Requests may say how they want to wait: ``X-Router-Priority``, ``X-Router-Deadline`` and ``X-Router-No-Swap``, by key or by the name they use (``without_swap``); while they wait they are told their place and how long it may take, in headers and comments.
