@@ -50,7 +50,7 @@ BEHIND = (
     b"%b\r\n--" + BOUNDARY + b"--\r\n"
 )
 
-BLOCK = ((b"\r\n--" + BOUNDARY[:-1] + os.urandom(1000)) * 64)[: 1 << 16]
+BLOCK = ((b"\r\n--" + BOUNDARY[:-1] + b"." + os.urandom(1000)) * 64)[: 1 << 16]
 """A piece of a file that is full of what is nearly a boundary."""
 
 
