@@ -67,6 +67,8 @@ class Slot:
             options,
         )
         self._machine, self._demand = conduct.machine, conduct.demand
+        self._watchers: list[Callable[[], None]] = []
+        conduct.machine.moved = conduct.swapper.moved = self._moved
         for engine in engines.values():
             engine.watch(self)
 
@@ -116,6 +118,7 @@ class Slot:
         End a pause.  What comes next is decided by the next request.
         """
         self._demand.paused = None
+        self._moved()
 
     def preload(self, target: Residency) -> None:
         """
@@ -144,6 +147,13 @@ class Slot:
         self._machine.feed(Input.LOST, key, reason)
 
     # What others may see of a slot.
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        """
+        @param moved: called whenever the slot may look different: with every
+            request.  It only takes note of that.
+        """
+        self._watchers.append(moved)
 
     @property
     def state(self) -> State:
@@ -207,3 +217,7 @@ class Slot:
             "swap": swap,
             "last_swaps": last_swaps,
         }
+
+    def _moved(self) -> None:
+        for moved in self._watchers:
+            moved()
