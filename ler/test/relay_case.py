@@ -23,6 +23,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from ler.errors import CutByDrain, RouterError
 from ler.interfaces import Residency
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.leases import Lease
 from ler.test.http import Client, FakeAgent, FakeResponse, HeaderPairs, Sent, open_site
@@ -151,12 +152,14 @@ class RelayTestCase(SynchronousTestCase):
         self.agent = FakeAgent()
         self.door = Door()
         self.registry = CollectorRegistry()
+        self.journal = Journal(self.clock)
         self.upstream = Upstream("http://127.0.0.1:8000", self.agent, self.clock, CONNECTIONS)
         self.relay = Relay(
             self.door.acquire,
             {"a": self.upstream},
             self.clock,
             Metrics(self.registry),
+            self.journal,
             self.options,
         )
         self.site = open_site(Leaf(self.carry), self.clock)

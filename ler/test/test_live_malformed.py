@@ -22,6 +22,7 @@ from twisted.trial.unittest import TestCase
 
 from ler.engines.catalog import Catalog, Entry
 from ler.interfaces import SettleReport
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
@@ -443,6 +444,7 @@ class MalformedTests(TestCase):
             {"a": Upstream("http://127.0.0.1:1", self.agent, reactor, 9)},
             reactor,
             Metrics(CollectorRegistry()),
+            Journal(reactor),
             RelayOptions(),
         )
         routes = ModelRoutes(

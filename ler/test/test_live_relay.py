@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.test.http import OPEN, Reply, parse
 from ler.test.relay_case import CHUNK, DONE, Door, Leaf, job_of
@@ -160,6 +161,7 @@ class LiveRelayTests(TestCase):
             {"a": upstream},
             reactor,
             Metrics(CollectorRegistry()),
+            Journal(reactor),
             RelayOptions(),
         )
         leaf = Leaf(lambda request: relay.carry(request, OPENAI, job_of(request, True)))

@@ -32,8 +32,11 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-webview", "vscode-file"})
 """Origins of programs on this machine; no web page can have one."""
 
-OPEN_PATHS = frozenset({"/health"})
+OPEN_PATHS = frozenset({"/health", "/ui"})
 """What is told without a key."""
+
+PAGE = "/ui/"
+"""What is below is, too: the live page shows nothing before it is given one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Gate:
         path, _ = split_target(target)
         # An id of a model may hold anything, escapes too.
         named = path.startswith(b"/v1/models/")
-        if named or normal_path(path) not in OPEN_PATHS:
+        if named or not _is_open(normal_path(path)):
             self._check_key(headers)
         if length is not None and length > self.limit(headers):
             raise self.too_large(headers)
@@ -154,6 +157,10 @@ class Gate:
                 else "an API key is needed: send it as "
                 "'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
             )
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(PAGE)
 
 
 def digest(key: bytes) -> bytes:

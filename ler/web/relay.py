@@ -28,6 +28,7 @@ from ler.errors import (
     UpstreamTruncated,
 )
 from ler.interfaces import Residency
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.leases import Lease
 from ler.upstream import Answer, FileSpan, HeaderList, PartsProducer, Upstream
@@ -101,16 +102,19 @@ class Relay:
         upstreams: Mapping[str, Upstream],
         clock: IReactorTime,
         metrics: Metrics,
+        journal: Journal,
         options: RelayOptions,
     ) -> None:
         """
         @param acquire: asks for a lease.
         @param upstreams: the way to each engine, by key.
+        @param journal: is told of every request.
         """
         self._acquire = acquire
         self._upstreams = upstreams
         self._clock = clock
         self._metrics = metrics
+        self._journal = journal
         self._options = options
 
     def carry(self, request: Any, dialect: IDialect, job: Job) -> None:
@@ -134,6 +138,14 @@ class _Passage:
         self._dialect = dialect
         self._job = job
         self._began = self._clock.seconds()
+        self._entry = relay._journal.begin(
+            request.request_id,
+            engine=job.residency.engine,
+            model=job.model,
+            path=job.target.partition(b"?")[0].decode("ascii"),
+            key=None,
+            cancel=self._cut,
+        )
         self._waited: float | None = None
         self._first_byte: float | None = None
         self._end_reason: RouterError | None = None
@@ -197,6 +209,7 @@ class _Passage:
         upstream = self._relay._upstreams[self._job.residency.engine]
         try:
             self._waited = self._clock.seconds() - self._began
+            self._entry.admitted()
             lease.on_cut(self._cut)
             if self._end_reason is not None:
                 raise self._end_reason
@@ -378,6 +391,7 @@ class _Passage:
         stream = self._stream
         gone = self._outcome.startswith("client_")
         status = 499 if gone else stream.status
+        self._entry.ended(status=status, outcome=self._outcome, sent=stream.sent)
         self._relay._metrics.request_ended(
             engine=self._job.residency.engine,
             status=status,
