@@ -288,6 +288,13 @@ class CutByDrain(Unavailable):
     code = "cut_by_drain"
 
 
+class CutByOperator(Unavailable):
+    """The operator has ended the request."""
+
+    code = "cut_by_operator"
+    should_retry = False
+
+
 class Withdrawn(Unavailable):
     """An operator's order took the place of this one."""
 

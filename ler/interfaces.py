@@ -110,6 +110,27 @@ class IEngine(Interface):
         """
 
 
+class ILog(Interface):
+    """
+    Knows what is printed: another face of some engines.  No line that it tells
+    holds a secret.
+    """
+
+    def last_lines(count: int):
+        """
+        @param count: how many at most, at least one.
+        @return: a L{Deferred} firing with a L{list} of L{str}, the newest
+            last; empty when they cannot be had.
+        """
+
+    def follow(told, count: int):
+        """
+        @param told: called with the last C{count} lines, and then with each
+            further one, as L{str}.
+        @return: a callable that ends that; only its first call counts.
+        """
+
+
 class IModelLister(Interface):
     """
     Knows models that the configuration does not name: another face of some

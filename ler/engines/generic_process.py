@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
@@ -30,7 +30,14 @@ from ler.engines.records import Record, Records
 from ler.engines.reown import reown
 from ler.engines.sleep import Sleeper, why_not
 from ler.errors import EngineDied, EngineStartFailed, EngineStartTimeout, Unreachable
-from ler.interfaces import IEngine, IEngineWatcher, IModelLister, IStateStore, Residency
+from ler.interfaces import (
+    IEngine,
+    IEngineWatcher,
+    ILog,
+    IModelLister,
+    IStateStore,
+    Residency,
+)
 
 LAST_LINES = 5
 LAST_WIDTH = 200
@@ -40,7 +47,7 @@ ADOPT_PROBES = 2
 """How many probes an engine that an earlier router left may need to answer."""
 
 
-@implementer(IEngine, IModelLister)
+@implementer(IEngine, ILog, IModelLister)
 class GenericProcessEngine:
     """
     One configured C{generic_process}.
@@ -61,6 +68,7 @@ class GenericProcessEngine:
         threads: Threads,
         model_name: str | None = None,
         unified: bool = False,
+        redact: Callable[[str], str] = str,
         table: ProcessTable | None = None,
     ) -> None:
         """
@@ -75,6 +83,7 @@ class GenericProcessEngine:
         @param model_name: the name that the engine has for its model, for the
             completions that we ask for.
         @param unified: whether the GPU shares the memory of the host.
+        @param redact: takes secrets out of what the engine prints.
         """
         self.key = config.key
         self.base_url = config.base_url.rstrip("/")
@@ -86,7 +95,9 @@ class GenericProcessEngine:
         self._threads = threads
         self._table = process_table() if table is None else table
         self._records = Records(store)
-        self._output = Output(config.log_file)
+        self._redact = redact
+        self._output = Output(config.log_file, redact)
+        self._left_log: str | None = None
         self._port = Port(self.base_url, reactor, threads)
         self._check = HTTPHealthCheck(
             self.base_url,
@@ -195,6 +206,29 @@ class GenericProcessEngine:
             "exit": None if self._ending is None else str(self._ending),
             "last_lines": list(self._output.lines()),
         }
+
+    # ILog
+
+    def last_lines(self, count: int) -> Deferred[list[str]]:
+        """
+        @see: L{ILog.last_lines}
+        """
+        if self._left_log is None:
+            return succeed(list(self._output.lines(count)))
+        return Deferred.fromCoroutine(self._left_lines(self._left_log, count))
+
+    async def _left_lines(self, path: str, count: int) -> list[str]:
+        written = Output(redact=self._redact)
+        written.remember(await self._threads(tail, path))
+        return list(written.lines(count))
+
+    def follow(self, told: Callable[[str], None], count: int) -> Callable[[], None]:
+        """
+        @see: L{ILog.follow}
+        @return: as there.  Of an engine that an earlier router left running
+            there are no further lines: it writes to a file.
+        """
+        return self._output.follow(told, count)
 
     # IModelLister
 
@@ -346,6 +380,7 @@ class GenericProcessEngine:
         @param log: where its output goes if it does not come to us.
         """
         self._process = process
+        self._left_log = log
         process.when_ended().addCallback(self._ended, log).addErrback(self._bug)
         process.when_gone().addCallback(self._vanished).addErrback(self._bug)
 
@@ -369,6 +404,7 @@ class GenericProcessEngine:
 
     def _vanished(self, _: None) -> None:
         self._process = None
+        self._left_log = None
         self._output.close()
         self._records.remove(self.key)
 

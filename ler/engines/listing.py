@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -91,7 +91,7 @@ class Listing:
         self._store = store
         self._clock = clock
         self._interval = interval
-        self._asking: dict[str, Deferred[None]] = {}
+        self._asking: dict[str, Deferred[list[str] | None]] = {}
         self._loop = LoopingCall(self._ask_all)
         self._loop.clock = clock
         oldest = clock.seconds() - keep if keep else float("-inf")
@@ -127,6 +127,18 @@ class Listing:
                 self._asking[engine].cancel()
             self._ask(engine)
 
+    def ask(self) -> Deferred[dict[str, list[str] | None]]:
+        """
+        Ask everyone now.
+
+        @return: a L{Deferred} firing with what each engine said; L{None} where
+            it does not run or does not answer in time.
+        """
+        asking = [Deferred.fromCoroutine(self._refresh(engine)) for engine in self._listers]
+        return gatherResults(asking, consumeErrors=True).addCallback(
+            lambda said: dict(zip(self._listers, said, strict=True))
+        )
+
     def _ask_all(self) -> None:
         for engine in self._listers:
             if engine not in self._asking:
@@ -143,7 +155,7 @@ class Listing:
         asking.addBoth(over)
         asking.addErrback(self._bug)
 
-    async def _refresh(self, engine: str) -> None:
+    async def _refresh(self, engine: str) -> list[str] | None:
         listing: Deferred[list[str] | None] = self._listers[engine].list_models()
         try:
             ids = await listing.addTimeout(LIMIT_S, self._clock)
@@ -151,6 +163,7 @@ class Listing:
             ids = None
         if ids is not None:
             self._learn(engine, tuple(dict.fromkeys(ids)))
+        return ids
 
     def _learn(self, engine: str, ids: tuple[str, ...]) -> None:
         self._catalog.claim(engine, Right.LIVE, ids)

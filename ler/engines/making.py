@@ -5,7 +5,7 @@ From the settings of an engine, of whatever type, to the engine.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -20,7 +20,8 @@ from ler.engines.process import Threads
 from ler.engines.remote import RemoteEngine
 from ler.engines.systemd import make_systemd_engine
 from ler.engines.unit import SystemdUnit
-from ler.interfaces import IEngine, IModelServer, IStateStore
+from ler.engines.unit_log import UnitLog
+from ler.interfaces import IEngine, ILog, IModelServer, IStateStore
 from ler.upstream import engine_agent
 
 REMOTE_TIMEOUT_S = 10.0
@@ -40,6 +41,7 @@ class Surroundings:
     @ivar environ: the router's own environment.
     @ivar threads: like C{deferToThread}.
     @ivar unified: whether the GPU has its memory from the host.
+    @ivar redact: takes secrets out of what engines print.
     """
 
     reactor: Any
@@ -49,6 +51,7 @@ class Surroundings:
     environ: Mapping[str, str]
     threads: Threads
     unified: bool
+    redact: Callable[[str], str] = str
 
 
 @singledispatch
@@ -85,6 +88,7 @@ def _process_tools(
         "environ": around.environ,
         "threads": around.threads,
         "model_name": next(iter(names), None),
+        "redact": around.redact,
     }
 
 
@@ -104,6 +108,38 @@ def _(config: Remote, names: Collection[str], around: Surroundings) -> IEngine:
     return RemoteEngine(
         config, Control(config.base_url, agent, around.reactor, config.control_headers)
     )
+
+
+def make_logs(
+    configs: Mapping[str, Engine], engines: Mapping[str, IEngine], around: Surroundings
+) -> dict[str, ILog]:
+    """
+    @param configs: the settings of C{engines}, by key.
+    @return: the logs of those engines that have one here: of processes of ours,
+        and of units of systemd.
+    """
+    logs: dict[str, ILog] = {}
+    for key, engine in engines.items():
+        unit = _unit_of(configs[key])
+        if ILog.providedBy(engine):
+            logs[key] = ILog(engine)
+        elif unit is not None:
+            logs[key] = UnitLog(
+                *unit, reactor=around.reactor, environ=around.environ, redact=around.redact
+            )
+    return logs
+
+
+def _unit_of(config: Engine) -> tuple[str, bool] | None:
+    """
+    @return: the unit that runs the engine, and whether it is one of the user's;
+        L{None} when none does.
+    """
+    if isinstance(config, Systemd) and config.unit_name is not None:
+        return config.unit_name, config.control == "systemd-user"
+    if isinstance(config, Server) and config.systemd_unit is not None:
+        return config.systemd_unit, config.systemd_scope == "user"
+    return None
 
 
 def _control(config: Server, around: Surroundings) -> Control:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
-LINES = 200
-TOTAL = 64 << 10
+from ler.lines import LINES, TOTAL, Lines
+
 WIDTH = 2 << 10
-"""Bounds of what is kept: lines, bytes, and bytes of one line."""
+"""Bytes that are kept of one line."""
 
 FILE_SIZE = 5_000_000
 FILES = 3
@@ -81,14 +80,14 @@ class Output:
 
     _log = Logger()
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, redact: Callable[[str], str] = str) -> None:
         """
         @param path: a file to append everything to, which is rotated.
+        @param redact: takes secrets out of a line that may be shown.
         """
         self._path = path
         self._file: LogFile | None = None
-        self._lines: deque[bytes] = deque()
-        self._size = 0
+        self._kept = Lines(redact)
         self._partial = b""
 
     def lines(self, count: int = LINES) -> tuple[str, ...]:
@@ -96,10 +95,16 @@ class Output:
         @return: the last lines, the newest last, the one that is not finished
             yet included.
         """
-        kept = list(self._lines)
+        kept = self._kept.last(count)
         if self._partial:
-            kept.append(_visible(self._partial))
-        return tuple(line.decode("utf-8", "replace") for line in kept[-count:])
+            kept.append(self._kept.redact(_text(self._partial)))
+        return tuple(kept[-count:])
+
+    def follow(self, told: Callable[[str], None], count: int) -> Callable[[], None]:
+        """
+        @see: L{Lines.follow}
+        """
+        return self._kept.follow(told, count)
 
     def feed(self, data: bytes) -> None:
         """
@@ -115,7 +120,7 @@ class Output:
         """
         *lines, partial = (self._partial + data).split(b"\n")
         for line in lines[-LINES:]:
-            self._keep(line)
+            self._kept.add(_text(line))
         # Progress bars overwrite their line many times before they end it.
         unfinished = b"\r" if partial.endswith(b"\r") else b""
         self._partial = _visible(partial)[:WIDTH] + unfinished
@@ -124,8 +129,7 @@ class Output:
         """
         What comes next is the output of another run.
         """
-        self._lines.clear()
-        self._size = 0
+        self._kept.clear()
         self._partial = b""
 
     def close(self) -> None:
@@ -135,13 +139,6 @@ class Output:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _keep(self, line: bytes) -> None:
-        line = _visible(line)[:WIDTH]
-        self._lines.append(line)
-        self._size += len(line)
-        while len(self._lines) > LINES or self._size > TOTAL:
-            self._size -= len(self._lines.popleft())
 
     def _append(self, data: bytes) -> None:
         assert self._path is not None
@@ -163,3 +160,10 @@ def _visible(line: bytes) -> bytes:
     @return: what a terminal would show of a line in the end.
     """
     return line.rstrip(b"\r").rpartition(b"\r")[2]
+
+
+def _text(line: bytes) -> str:
+    """
+    @return: what is kept of a line.
+    """
+    return _visible(line)[:WIDTH].decode("utf-8", "replace")

@@ -14,7 +14,7 @@ every second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -409,6 +409,7 @@ def make_systemd_engine(
     environ: Mapping[str, str],
     threads: Threads,
     model_name: str | None = None,
+    redact: Callable[[str], str] = str,
 ) -> SystemdEngine | GenericProcessEngine:
     """
     @param reactor: also an C{IReactorProcess}.
@@ -426,6 +427,7 @@ def make_systemd_engine(
             environ=environ,
             threads=threads,
             model_name=model_name,
+            redact=redact,
         )
     assert config.unit_name is not None, "the configuration was not checked"
     unit = SystemdUnit(

@@ -58,6 +58,21 @@ DENIED = re.compile(
 )
 
 
+def program_environ(environ: Mapping[str, str], user: bool) -> dict[str, str]:
+    """
+    @param environ: the router's own environment.
+    @param user: whether the user's systemd is meant.
+    @return: that of systemd's programs.
+    """
+    kept = {name: environ[name] for name in KEPT_VARIABLES & environ.keys()}
+    kept.setdefault("PATH", os.defpath)
+    # What they say is read, and shown.
+    kept["LC_ALL"] = "C"
+    if user:
+        kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    return kept
+
+
 class ISystemdUnit(IServiceUnit):
     """
     A unit of which more is known than of other services.
@@ -167,12 +182,7 @@ class SystemdUnit:
         self._stop_timeout = stop_timeout
         self._cgroups = cgroups
         self._user = scope == "user"
-        self._environ = {name: environ[name] for name in KEPT_VARIABLES & environ.keys()}
-        self._environ.setdefault("PATH", os.defpath)
-        # What it says is read, and shown.
-        self._environ["LC_ALL"] = "C"
-        if self._user:
-            self._environ.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+        self._environ = program_environ(environ, self._user)
         self._began: float | None = None
         self._group = ""
         self._may_run = False

@@ -7,7 +7,7 @@ at a time, one reminder and one piece of work that belong to the state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -38,6 +38,7 @@ class Machine(Generic[StateT, InputT]):
 
     @ivar state: the current state.
     @ivar since: when it was entered.
+    @ivar moved: called when inputs were handled.
     """
 
     _log = Logger()
@@ -57,6 +58,7 @@ class Machine(Generic[StateT, InputT]):
         """
         self.state = initial
         self.since = clock.seconds()
+        self.moved: Callable[[], None] = lambda: None
         self._name = name
         self._table = table
         self._owner = owner
@@ -82,6 +84,7 @@ class Machine(Generic[StateT, InputT]):
                 self._handle(*self._inputs.popleft())
         finally:
             self._handling = False
+        self.moved()
 
     def _handle(self, event: InputT, details: tuple[Any, ...], work: Deferred[Any] | None) -> None:
         if work is not None:

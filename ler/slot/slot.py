@@ -90,6 +90,8 @@ class Slot:
             self._note,
         )
         self._machine, self._demand = conduct.machine, conduct.demand
+        self._watchers: list[Callable[[], None]] = []
+        conduct.machine.moved = conduct.swapper.moved = self._moved
         for engine in engines.values():
             engine.watch(self)
 
@@ -164,6 +166,7 @@ class Slot:
         End a pause.  What comes next is decided by the next request.
         """
         self._demand.paused = None
+        self._moved()
 
     def preload(self, target: Residency) -> None:
         """
@@ -193,6 +196,13 @@ class Slot:
         self._machine.feed(Input.LOST, key, reason)
 
     # What others may see of a slot.
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        """
+        @param moved: called whenever the slot may look different: with every
+            request.  It only takes note of that.
+        """
+        self._watchers.append(moved)
 
     @property
     def state(self) -> State:
@@ -292,3 +302,7 @@ class Slot:
         """
         kept = None if self._store is None else self._store.get(SECTION)
         return kept if isinstance(kept, dict) else {}
+
+    def _moved(self) -> None:
+        for moved in self._watchers:
+            moved()

@@ -7,6 +7,7 @@ for every other engine, and for every other model of an exclusive one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -176,6 +177,13 @@ class Slots:
         @see: L{Slot.close}
         """
         return self._each(lambda slot: slot.close(leave))
+
+    def watch(self, moved: Callable[[Slot], None]) -> None:
+        """
+        @see: L{Slot.watch}
+        """
+        for slot in self.all:
+            slot.watch(partial(moved, slot))
 
     def describe(self) -> list[dict[str, Any]]:
         """

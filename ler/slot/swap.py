@@ -115,6 +115,7 @@ class Swapper:
     back.
 
     @ivar current: the L{Swap} that is under way, or L{None}.
+    @ivar moved: called when a phase has begun.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Swapper:
         @param wall: the time of day, for the record.
         """
         self.current: Swap | None = None
+        self.moved: Callable[[], None] = lambda: None
         self._engines = engines
         self._memory = memory
         self._token = token
@@ -260,6 +262,7 @@ class Swapper:
 
     def _enter(self, phase: str) -> None:
         self.swap.enter(phase, self._clock.seconds())
+        self.moved()
 
     async def _hold_token(self) -> None:
         if not self._has_token:

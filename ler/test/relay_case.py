@@ -23,6 +23,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from ler.errors import CutByDrain, RouterError
 from ler.interfaces import Residency
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.forecast import Expectation
 from ler.slot.leases import Lease
@@ -34,6 +35,7 @@ from ler.upstream import FileSpan, Upstream, header_list, upward
 from ler.web.beats import Beats
 from ler.web.dialects import OPENAI, IDialect
 from ler.web.job import Job
+from ler.web.record import Recorder
 from ler.web.relay import LAST_WORDS_S, Relay, RelayOptions
 
 A = Residency("a")
@@ -178,12 +180,13 @@ class RelayTestCase(SynchronousTestCase):
         self.agent = FakeAgent()
         self.door = Door()
         self.registry = CollectorRegistry()
+        self.journal = Journal(self.clock)
         self.upstream = Upstream("http://127.0.0.1:8000", self.agent, self.clock, CONNECTIONS)
         self.relay = Relay(
             cast(Slots, self.door),
             {"a": self.upstream},
             self.clock,
-            Metrics(self.registry),
+            Recorder(Metrics(self.registry), self.journal, self.clock),
             self.options,
         )
         self.site = open_site(Leaf(self.carry), self.clock)

@@ -58,6 +58,7 @@ ANSWERS = {
     "engine_unreachable": (503, "server_error", 529, "overloaded_error", 503, None),
     "engine_refuses": (503, "server_error", 529, "overloaded_error", 503, None),
     "cut_by_drain": (503, "server_error", 529, "overloaded_error", 503, None),
+    "cut_by_operator": (503, "server_error", 529, "overloaded_error", 503, False),
     "withdrawn": (503, "server_error", 529, "overloaded_error", 503, None),
     "insufficient_memory": (503, "server_error", 500, "api_error", 500, False),
     "engine_start_failed": (502, "server_error", 500, "api_error", 500, False),

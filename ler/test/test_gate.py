@@ -151,8 +151,12 @@ class KeyTests(GateCase):
             self.refuse(Forbidden, ours, (b"X-API-Key", b"a"), target=target)
 
     def test_open_path(self) -> None:
-        """The health of the router is told without a key, nothing else is."""
-        for target in (b"/health", b"/health/", b"/health?x"):
+        """The health of the router is told without a key, and the live page, which holds nothing
+        of it; nothing else is."""
+        for target in (
+            *(b"/health", b"/health/", b"/health?x"),
+            *(b"/ui", b"/ui/", b"/ui/app.js"),
+        ):
             self.admit(self.keys, target=target)
         for target in (
             b"/",
@@ -160,6 +164,8 @@ class KeyTests(GateCase):
             b"/metrics",
             b"/healthy",
             b"/health/x",
+            b"/uix",
+            b"/v1/ui/app.js",
             b"/admin/swap",
             b"/v1/models",
             b"/v1/models/x",

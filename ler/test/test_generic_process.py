@@ -32,7 +32,7 @@ from ler.errors import (
     EngineStuck,
     RouterError,
 )
-from ler.interfaces import IEngine, IModelLister, Residency
+from ler.interfaces import IEngine, ILog, IModelLister, Residency
 from ler.test.fakeprocess import (
     FakeGuardian,
     FakeProcessReactor,
@@ -112,6 +112,7 @@ class EngineCase(SynchronousTestCase):
             threads=no_threads,
             model_name="m",
             unified=unified,
+            redact=lambda line: line.replace("SECRET", "***"),
             table=self.table,
         )
         engine.watch(self.watcher)
@@ -908,6 +909,22 @@ class DescribeTests(EngineCase):
         self.assertEqual((True, 42), (described["process_running"], described["pid"]))
         self.assertEqual((5, ["hello"]), (described["uptime_s"], described["last_lines"]))
 
+    def test_lines(self) -> None:
+        """
+        Its last lines can be had, and followed, without secrets.
+        """
+        self.assertTrue(verifyObject(ILog, self.engine))
+        self.bring_up()
+        self.guardian.prints("one\ntwo\n")
+        self.assertEqual(["two"], self.successResultOf(self.engine.last_lines(1)))
+        heard: list[str] = []
+        stop = self.engine.follow(heard.append, 1)
+        self.guardian.prints("it is SECRET\n")
+        self.assertEqual(["two", "it is ***"], heard)
+        stop()
+        self.guardian.prints("four\n")
+        self.assertEqual(["two", "it is ***"], heard)
+
     def test_log_file(self) -> None:
         """
         The output is in the configured file.
@@ -1014,6 +1031,21 @@ class LeaveTests(EngineCase):
         self.assertTrue(self.engine.alive())
         self.assertEqual((Residency("a"),), self.successResultOf(self.engine.loaded()))
         self.successResultOf(self.engine.leave())
+
+    def test_lines_after(self) -> None:
+        """
+        What it printed since is in a file, as long as it lives.
+        """
+        self.leave()
+        self.agent.ready = True
+        self.successResultOf(self.engine.loaded())
+        with open(os.path.join(self.folder, "guardians", "a.log"), "a", encoding="utf-8") as log:
+            log.write("it is SECRET\n")
+        lines = self.engine.last_lines(2)
+        self.assertEqual(["guardian: exited -9", "it is ***"], self.successResultOf(lines))
+        self.end()
+        lines = self.engine.last_lines(1)
+        self.assertEqual(["it is ***"], self.successResultOf(lines))
 
     def test_lost_after(self) -> None:
         """

@@ -22,6 +22,7 @@ from twisted.trial.unittest import TestCase
 
 from ler.engines.catalog import Catalog, Entry
 from ler.interfaces import SettleReport
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
@@ -35,6 +36,7 @@ from ler.web.endpoints import Folder
 from ler.web.gate import make_gate
 from ler.web.loading import Loading
 from ler.web.openai import V1, model_listing
+from ler.web.record import Recorder
 from ler.web.relay import Relay, RelayOptions
 from ler.web.routes import ModelRoutes
 from ler.web.site import RouterChannel, RouterSite
@@ -448,7 +450,7 @@ class MalformedTests(TestCase):
             slots,
             {"a": Upstream("http://127.0.0.1:1", self.agent, reactor, 9)},
             reactor,
-            Metrics(CollectorRegistry()),
+            Recorder(Metrics(CollectorRegistry()), Journal(reactor), reactor),
             RelayOptions(),
         )
         asking = Asking(

@@ -26,6 +26,7 @@ from ler.config.model import Config, Ollama
 from ler.engines.catalog import Catalog, Owner, Right
 from ler.engines.control import Control
 from ler.engines.ollama_cards import OllamaCards
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.slots import Slots
 from ler.test.http import OPEN
@@ -35,6 +36,7 @@ from ler.web.endpoints import Endpoint, Folder, Missing
 from ler.web.ollama import FrontDoor, ollama_tree
 from ler.web.ollama_listing import Fleet
 from ler.web.ollama_management import Management, managed_engine
+from ler.web.record import Recorder
 from ler.web.relay import Relay, RelayOptions
 from ler.web.site import RouterSite
 from ler.web.upward import Upward
@@ -173,7 +175,7 @@ class LiveCase(TestCase):
             cast(Slots, None),
             {"o": Upstream(url, agent, reactor, 8)},
             reactor,
-            Metrics(CollectorRegistry()),
+            Recorder(Metrics(CollectorRegistry()), Journal(reactor), reactor),
             RelayOptions(),
         )
         fleet = Fleet(self.catalog, {"o": self.cards}, is_loaded=lambda _: False, idle_unload={})

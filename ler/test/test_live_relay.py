@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.slots import Slots
 from ler.test.http import OPEN, Reply, parse
@@ -30,6 +31,7 @@ from ler.test.relay_case import CHUNK, DONE, Door, Leaf, job_of
 from ler.upstream import Upstream, engine_agent
 from ler.web import relay as relay_module
 from ler.web.dialects import OPENAI
+from ler.web.record import Recorder
 from ler.web.relay import Relay, RelayOptions
 from ler.web.site import RouterChannel, RouterSite
 
@@ -160,7 +162,7 @@ class LiveRelayTests(TestCase):
             cast(Slots, self.door),
             {"a": upstream},
             reactor,
-            Metrics(CollectorRegistry()),
+            Recorder(Metrics(CollectorRegistry()), Journal(reactor), reactor),
             RelayOptions(),
         )
         leaf = Leaf(lambda request: relay.carry(request, OPENAI, job_of(request, True)))

@@ -24,6 +24,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from ler.errors import CutByDrain
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.test.http import OPEN, FakeAgent
 from ler.test.relay_case import A, Door, Leaf
@@ -32,6 +33,7 @@ from ler.upstream import EngineEndpoints, Upstream, header_list, upward
 from ler.web import conversation
 from ler.web.dialects import RAW
 from ler.web.job import Job
+from ler.web.record import Recorder
 from ler.web.site import RouterSite
 from ler.web.websocket import WebsocketOptions, Websockets, address_of
 
@@ -149,7 +151,7 @@ class LiveWebsocketTests(TestCase):
             {"a": Upstream(engine, FakeAgent(), reactor, 8)},
             {"a": address_of(engine, EngineEndpoints(reactor, 5.0))},
             reactor,
-            Metrics(CollectorRegistry()),
+            Recorder(Metrics(CollectorRegistry()), Journal(reactor), reactor),
             WebsocketOptions(longest=4 * MIB),
             guarded=False,
         )

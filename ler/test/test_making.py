@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 
 from ler.config import ApiSwap, Ds4, Engine, GenericProcess, Ollama, Remote, Systemd
 from ler.config.model import ENGINE_TYPES
-from ler.engines.making import Surroundings, make_engine
-from ler.interfaces import IEngine, IModelLister
+from ler.engines.making import Surroundings, make_engine, make_logs
+from ler.interfaces import IEngine, ILog, IModelLister
 from ler.testing import FakeStateStore
 
 URL = "http://127.0.0.1:8080"
@@ -39,7 +39,13 @@ class MakeEngineTests(SynchronousTestCase):
         """
         @return: the engine of C{config}.
         """
-        surroundings = Surroundings(
+        return make_engine(config, ["some-model"], self.surroundings())
+
+    def surroundings(self) -> Surroundings:
+        """
+        @return: those of a router that does not run.
+        """
+        return Surroundings(
             MemoryReactorClock(),
             FakeStateStore(),
             self.mktemp(),
@@ -48,7 +54,6 @@ class MakeEngineTests(SynchronousTestCase):
             lambda function, *arguments: succeed(None),
             True,
         )
-        return make_engine(config, ["some-model"], surroundings)
 
     def test_every_type(self) -> None:
         """
@@ -76,6 +81,18 @@ class MakeEngineTests(SynchronousTestCase):
         """
         self.assertIsNone(self.make(Ollama(key="o", systemd_unit=None)).describe()["unit"])
         self.assertEqual("ollama.service", self.make(Ollama(key="o")).describe()["unit"])
+
+    def test_logs(self) -> None:
+        """
+        There is a log of what the router or systemd runs, and of nothing else.
+        """
+        configs = {config.key: config for config in CONFIGS}
+        engines = {key: self.make(config) for key, config in configs.items()}
+        logs = make_logs(configs, engines, self.surroundings())
+        self.assertEqual({"process", "ollama", "unit", "script", "ds4"}, logs.keys())
+        for log in logs.values():
+            self.assertTrue(verifyObject(ILog, log))
+        self.assertIs(engines["process"], logs["process"])
 
     def test_unknown(self) -> None:
         """

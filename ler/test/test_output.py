@@ -11,7 +11,8 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.engines import output
-from ler.engines.output import LINES, TOTAL, WIDTH, Output, lacks_memory, tail
+from ler.engines.output import WIDTH, Output, lacks_memory, tail
+from ler.lines import LINES, TOTAL
 
 
 class OutputTests(SynchronousTestCase):
@@ -43,6 +44,30 @@ class OutputTests(SynchronousTestCase):
         kept = Output()
         kept.feed(b"one\ntwo\nthree\n")
         self.assertEqual(("two", "three"), kept.lines(2))
+
+    def test_secrets(self) -> None:
+        """
+        What is kept holds no secret, finished or not.
+        """
+        kept = Output(redact=lambda line: line.replace("secret", "***"))
+        kept.feed(b"a sec")
+        kept.feed(b"ret\na secret")
+        self.assertEqual(("a ***", "a ***"), kept.lines())
+
+    def test_follow(self) -> None:
+        """
+        Lines are told to those who follow when they are finished.
+        """
+        kept = Output()
+        heard: list[str] = []
+        kept.feed(b"one\ntwo\n")
+        stop = kept.follow(heard.append, 1)
+        kept.feed(b"10%\r")
+        kept.feed(b"20%\r99%\nthr")
+        self.assertEqual(["two", "99%"], heard)
+        stop()
+        kept.feed(b"ee\n")
+        self.assertEqual(["two", "99%"], heard)
 
     def test_bad_encoding(self) -> None:
         """

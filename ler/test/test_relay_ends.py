@@ -13,7 +13,7 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseNeverReceived
 
-from ler.errors import EngineDied
+from ler.errors import CutByOperator, EngineDied
 from ler.test.http import Client
 from ler.test.relay_case import (
     CHUNK,
@@ -27,6 +27,74 @@ from ler.test.relay_case import (
 )
 from ler.web.body_copy import HANG_UP_S
 from ler.web.deliveries import verbatim
+
+
+class OperatorTests(RelayTestCase):
+    """
+    The operator sees requests, and may end them.
+    """
+
+    def told(self) -> tuple[object, ...]:
+        """
+        @return: what the journal tells of the one request.
+        """
+        [entry] = self.journal.requests(9)
+        told = entry.describe()
+        return tuple(told[name] for name in ("state", "waited_s", "status", "outcome", "bytes"))
+
+    def end(self) -> None:
+        """
+        The operator ends the one request.
+        """
+        [entry] = self.journal.requests(9)
+        entry.cancel(CutByOperator("enough"))
+
+    def test_told(self) -> None:
+        """
+        A request is told of from the beginning to the end.
+        """
+        self.door.open = False
+        self.ask()
+        self.assertEqual(("waiting", None, None, None, 0), self.told())
+        [entry] = self.journal.requests(9)
+        told = entry.describe()
+        self.assertEqual(
+            ("a", "model-a", "/v1/chat/completions"),
+            (told["engine"], told["model"], told["path"]),
+        )
+        self.clock.advance(1.0)
+        self.door.grant()
+        self.assertEqual(("running", 1.0, None, None, 0), self.told())
+        response = self.sent().respond(200, PLAIN)
+        response.write(b"hello")
+        response.end()
+        self.assertEqual(("ended", 1.0, 200, "ok", 5), self.told())
+        self.assert_over("ok")
+
+    def test_waiting(self) -> None:
+        """
+        One that waits is ended with an answer that says so, and withdraws its
+        ticket.
+        """
+        self.door.open = False
+        self.ask()
+        self.end()
+        self.assertEqual(self.door.withdrawn, 1)
+        reply = self.client.reply()
+        self.assertEqual((503, "cut_by_operator"), (reply.status, reply.json()["error"]["code"]))
+        self.assertEqual(b"false", reply.one(b"x-should-retry"))
+        self.assert_over("cut_by_operator", 503)
+
+    def test_running(self) -> None:
+        """
+        One that is being answered ends in its stream.
+        """
+        response = self.streaming(CHUNK)
+        self.end()
+        response.end(ConnectionDone())
+        self.assertEqual("cut_by_operator", self.error()["code"])
+        self.assertTrue(self.body.endswith(DONE))
+        self.assert_over("cut_by_operator")
 
 
 class HangUpTests(RelayTestCase):

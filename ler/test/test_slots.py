@@ -15,6 +15,7 @@ from ler.interfaces import Residency
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
 from ler.slot.record import Answered
+from ler.slot.slot import Slot
 from ler.slot.slots import EXCLUSIVE, Slots
 from ler.slot.states import State
 from ler.slot.swap import Swap
@@ -389,6 +390,46 @@ class SlotsTests(SynchronousTestCase):
         """
         self.store.put("slots", "a text")
         self.assertEqual(self.make_slots().expect(A).seconds, GUESS.start)
+
+    def test_watch(self) -> None:
+        """
+        Whoever watches hears of every slot that may look different, and so
+        does everybody else who watches.
+        """
+        moved: list[str] = []
+        others: list[str] = []
+        self.slots.adopt()
+        self.slots.watch(lambda slot: moved.append(slot.name))
+        self.slots.watch(lambda slot: others.append(slot.name))
+        for happens in (
+            lambda: self.slots.bring_up(A),
+            self.engines["a"].started,
+            lambda: self.successResultOf(self.slots.acquire(A)).release(),
+            self.slots.exclusive.resume,
+        ):
+            del moved[:], others[:]
+            happens()
+            self.assertEqual({EXCLUSIVE}, set(moved), happens)
+            self.assertEqual(moved, others)
+
+    def test_watch_phases(self) -> None:
+        """
+        A phase that begins when another slot lets it is heard of, too.
+        """
+        self.slots.adopt()
+        self.slots.bring_up(SMALL)
+        self.slots.bring_up(A)
+        phases: list[str] = []
+
+        def moved(slot: Slot) -> None:
+            swap = slot.describe()["swap"]
+            if swap is not None and swap["phase"] not in phases:
+                phases.append(swap["phase"])
+
+        self.slots.watch(moved)
+        self.engines["small"].started()
+        self.assertEqual(["settle", "start"], phases)
+        self.engines["a"].started()
 
     def test_served_at_once(self) -> None:
         """

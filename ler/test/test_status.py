@@ -41,7 +41,7 @@ class TellingMemory(FakeMemory):
         """
         @see: L{FakeMemory.describe}
         """
-        return {"available": 5}
+        return {"free": {"mem": 5}}
 
 
 class Texts(HTMLParser):
@@ -110,7 +110,7 @@ class StatusCase(SynchronousTestCase):
         catalog = Catalog(entries, {"alias": "m", "any-*": "m"})
         status = Status(self.slots, self.engines, self.upstreams, catalog, memory)
         metrics = Metrics(CollectorRegistry())
-        watch_gauges(metrics, self.slots, self.upstreams)
+        watch_gauges(metrics, self.slots, self.upstreams, memory)
         self.site = open_site(Folder({**status_endpoints(status, metrics)}), self.clock)
 
     def bring_up(self, target: Residency) -> None:
@@ -163,13 +163,13 @@ class StatusTests(StatusCase):
         self.assertEqual(["a", "b", "small"], list(status["engines"]))
         self.assertEqual(
             [
-                {"id": "m", "engine": "a", "name": "Model M"},
-                {"id": SPITEFUL, "engine": "small", "name": "x"},
+                {"id": "m", "engine": "a", "name": "Model M", "residency": "a"},
+                {"id": SPITEFUL, "engine": "small", "name": "x", "residency": "small"},
             ],
             status["models"],
         )
         self.assertEqual({"alias": "m"}, status["aliases"])
-        self.assertEqual({"available": 5}, status["memory"])
+        self.assertEqual({"free": {"mem": 5}}, status["memory"])
 
     def test_empty(self) -> None:
         """Where nothing is in memory nothing is named."""
@@ -283,6 +283,10 @@ class StatusTests(StatusCase):
             'engine_router_connections_queued{engine="a"} 0.0',
             'engine_router_queue_length{slot="exclusive"} 2.0',
             'engine_router_queue_length{slot="small"} 0.0',
+            'engine_router_slot_state{slot="exclusive",state="ready"} 1.0',
+            'engine_router_slot_state{slot="exclusive",state="draining"} 0.0',
+            'engine_router_slot_state{slot="small",state="empty"} 1.0',
+            'engine_router_memory_free_bytes{channel="mem"} 5.0',
         ):
             self.assertIn(f"\n{line}\n", text)
         for ticket in waiting:

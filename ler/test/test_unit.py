@@ -73,6 +73,12 @@ class FakeProgram:
             raise self.immune
         self.killed = True
 
+    def prints(self, out: str) -> None:
+        """
+        It prints something.
+        """
+        self._protocol.childDataReceived(1, out.encode())
+
     def ends(self, code: int = 0, out: str = "", err: str = "") -> None:
         """
         It prints something, and exits.

@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import ler.web
 from ler.errors import CutByDrain, EngineDied, QueueFull, RouterError, UpstreamRefused
+from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.test.fake_websocket import FakeEnd
 from ler.test.http import Client, FakeAgent, open_site
@@ -32,6 +33,7 @@ from ler.upstream import EngineEndpoints, HeaderList, Upstream, header_list, upw
 from ler.web.conversation import CLOSE_S, LAST_WORDS_S
 from ler.web.dialects import RAW
 from ler.web.job import Job
+from ler.web.record import Recorder
 from ler.web.websocket import (
     Address,
     WebsocketOptions,
@@ -146,7 +148,7 @@ class WebsocketTestCase(SynchronousTestCase):
             {"a": self.upstream},
             {"a": Address("ws://127.0.0.1:8000", TCP4ClientEndpoint(None, "127.0.0.1", 8000))},
             self.clock,
-            Metrics(self.registry),
+            Recorder(Metrics(self.registry), Journal(self.clock), self.clock),
             WebsocketOptions(wait=WAIT),
             guarded=self.guarded,
             load=self.ends.load,

@@ -141,22 +141,22 @@ def admin_tree(
         return _told(request, job, ended, clock)
 
     async def swap(request: Any) -> Any:
-        asked = _document(request)
+        asked = asked_document(request)
         target = _target(asked, catalog, engines)
         return await started(request, f"swap to {target}", slots.bring_up(target))
 
     async def unload(request: Any) -> Any:
-        _document(request)
+        asked_document(request)
         return await started(request, "unload", slots.unload())
 
     async def pause(request: Any) -> Any:
-        reason = _document(request).get("reason", "the operator has paused the router")
+        reason = asked_document(request).get("reason", "the operator has paused the router")
         if not isinstance(reason, str) or not reason.strip():
             raise BadRequest("'reason' must be a text")
         return await started(request, "pause", slots.pause(reason))
 
     async def resume(request: Any) -> Any:
-        _document(request)
+        asked_document(request)
         slots.resume()
         return {"resumed": True}
 
@@ -189,7 +189,7 @@ async def _told(request: Any, job: Job, ended: Deferred[None], clock: IReactorTi
     return Document(body, status=202)
 
 
-def _document(request: Any) -> dict[str, Any]:
+def asked_document(request: Any) -> dict[str, Any]:
     """
     @return: the body, which is a JSON object or empty.  It has to be declared
         as JSON: a form on a web page cannot do that.

@@ -35,8 +35,11 @@ APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-webview", "vscode-file"
 BLOBS = b"/api/blobs/"
 """Where Ollama's clients send whole models."""
 
-OPEN_PATHS = frozenset({"/health"})
+OPEN_PATHS = frozenset({"/health", "/ui"})
 """What is told without a key."""
+
+PAGE = "/ui/"
+"""What is below is, too: the live page shows nothing before it is given one."""
 
 _MODELS = re.compile(rb"(?:/v1)*/models(?:/|\Z)")
 
@@ -81,7 +84,7 @@ class Gate:
         path = _judged(target)
         key = None
         # Browsers ask what they may do before they show a key.
-        if self.keys and path not in self.open_paths and method != b"OPTIONS":
+        if self.keys and not self._is_open(path) and method != b"OPTIONS":
             key = admit(self.keys, headers, path)
         if length is not None and length > self.limit(target, headers):
             raise self.too_large(target, headers)
@@ -91,6 +94,9 @@ class Gate:
                 "compressed request bodies are not read; send the body as it is"
             )
         return key
+
+    def _is_open(self, path: str) -> bool:
+        return path in self.open_paths or path.startswith(PAGE)
 
     def page(self, headers: Headers) -> bytes | None:
         """

@@ -6,7 +6,7 @@ One spelling for every path, before anything is decided on it.
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from ler.errors import InvalidPath
 
@@ -42,6 +42,15 @@ def normal_path(path: bytes) -> str:
     if not {"", ".", ".."}.isdisjoint(segments):
         raise InvalidPath("the path must not hold empty segments, '.' or '..'")
     return "/" + "/".join(segments)
+
+
+def query_of(target: bytes) -> dict[str, str]:
+    """
+    @param target: the request target as it came.
+    @return: the parameters of its query, by name; the last of each counts.
+    """
+    query = target.partition(b"?")[2].decode("latin-1")
+    return dict(parse_qsl(query, keep_blank_values=True))
 
 
 def decoded_tail(path: bytes, prefix: bytes) -> str:

@@ -19,7 +19,6 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from ler.errors import EngineDied, InternalError, RouterError, UpstreamTimeout
-from ler.metrics import Metrics
 from ler.slot.slots import Slots
 from ler.upstream import Answer, HeaderList, PartsProducer, Upstream
 from ler.web.body_copy import BodyCopy
@@ -29,7 +28,7 @@ from ler.web.dialects import IDialect
 from ler.web.heartbeat import Heartbeat
 from ler.web.job import Job
 from ler.web.prospect import Prospect
-from ler.web.record import record
+from ler.web.record import Recorder
 
 LAST_WORDS_S = 1.0
 """How long after a broken connection it may be told that the engine is lost."""
@@ -67,17 +66,18 @@ class Relay:
         slots: Slots,
         upstreams: Mapping[str, Upstream],
         clock: IReactorTime,
-        metrics: Metrics,
+        recorder: Recorder,
         options: RelayOptions,
     ) -> None:
         """
         @param slots: where requests wait for their engine.
         @param upstreams: the way to each engine, by key.
+        @param recorder: is told of every request.
         """
         self._slots = slots
         self._upstreams = upstreams
         self._clock = clock
-        self._metrics = metrics
+        self._recorder = recorder
         self._options = options
 
     def carry(self, request: Any, dialect: IDialect, job: Job) -> None:
@@ -100,18 +100,15 @@ class _Passage:
         self._request = request
         self._dialect = dialect
         self._job = job
-        self._began = self._clock.seconds()
-        self._waited: float | None = None
-        self._first_byte: float | None = None
+        self._record = relay._recorder.begin(request, job, self._cut)
         self._end_reason: RouterError | None = None
-        self._outcome = "ok"
         self._work: Deferred[None] | None = None
         self._cancelled = False
         self._stream = ClientStream(
             request, dialect, self._clock, self._options.stall_timeout, self._client_gone
         )
         self._delivery: IDelivery | None = None
-        self._last_event = self._began
+        self._last_event = self._record.began
         self._prospect: Prospect | None = None
         self._heartbeat = Heartbeat(
             self._clock, self._options.interval, lambda: self._stream.silent_for, self._beat
@@ -140,7 +137,8 @@ class _Passage:
             error = self._end_reason
         if error is not None:
             self._fail(error)
-        self._report()
+        left = self._record.outcome.startswith("client_")
+        self._record.ended(499 if left else self._stream.status, self._stream.sent)
 
     async def _attempt(self) -> None:
         """
@@ -183,7 +181,7 @@ class _Passage:
             lease.release()
 
     async def _admitted(self) -> None:
-        self._waited = self._clock.seconds() - self._began
+        self._record.admitted()
         self._beat_in(self._options.interval)
         upstream = self._relay._upstreams[self._job.engine]
         await upstream.admission()
@@ -260,8 +258,8 @@ class _Passage:
             self._relay._log.failure("request {id}", id=self._request.request_id)
             self._cut(InternalError("the router failed; its log has the traceback"))
         else:
-            if self._first_byte is None and self._stream.sent > sent:
-                self._first_byte = self._last_event - self._began
+            if self._stream.sent > sent:
+                self._record.spoke()
             if delivery.satisfied:
                 body.hang_up()
 
@@ -294,7 +292,7 @@ class _Passage:
 
     def _client_gone(self, how: str) -> None:
         if not self._cancelled:
-            self._outcome = f"client_{how}"
+            self._record.outcome = f"client_{how}"
             self._cancel()
 
     def _cut(self, reason: RouterError) -> None:
@@ -314,22 +312,8 @@ class _Passage:
             # The client has had everything, and nothing may follow it.
             delivery.complete()
             return
-        self._outcome = error.code
+        self._record.outcome = error.code
         if delivery is not None and stream.framed:
             # In the middle of a frame there is no place for an error.
             stream.framed = delivery.at_boundary
         stream.fail(error)
-
-    def _report(self) -> None:
-        gone = self._outcome.startswith("client_")
-        record(
-            self._relay._metrics,
-            self._request,
-            self._job,
-            status=499 if gone else self._stream.status,
-            outcome=self._outcome,
-            seconds=self._clock.seconds() - self._began,
-            waited=self._waited,
-            first_byte=self._first_byte,
-            sent=self._stream.sent,
-        )

@@ -15,6 +15,7 @@ from ler.engines.catalog import Catalog
 from ler.interfaces import IEngine, IMemory, Residency
 from ler.metrics import Metrics
 from ler.slot.slots import Slots
+from ler.slot.states import State
 from ler.upstream import Upstream
 from ler.web.endpoints import Document, Endpoint
 
@@ -56,7 +57,12 @@ class Status:
             "slots": slots,
             "engines": {key: self._engine(key) for key in self._engines},
             "models": [
-                {"id": entry.id, "engine": entry.engine, "name": entry.display_name}
+                {
+                    "id": entry.id,
+                    "engine": entry.engine,
+                    "name": entry.display_name,
+                    "residency": str(entry.residency),
+                }
                 for entry in self._catalog.entries()
             ],
             "aliases": {alias: entry.id for alias, entry in self._catalog.aliases()},
@@ -113,12 +119,14 @@ def _page(document: Mapping[str, Any]) -> bytes:
         f"<p>In memory: <b>{html.escape(', '.join(residents) or 'nothing')}</b> "
         f"({html.escape(slot['state'])}).</p>"
         f"<table><tr><th>model</th><th>engine</th></tr>{rows}</table>"
-        "<p><a href='/status'>status</a> &middot; <a href='/v1/models'>models</a> &middot; "
-        "<a href='/metrics'>metrics</a></p></html>\n"
+        "<p><a href='/ui/'>live page</a> &middot; <a href='/status'>status</a> &middot; "
+        "<a href='/v1/models'>models</a> &middot; <a href='/metrics'>metrics</a></p></html>\n"
     ).encode()
 
 
-def watch_gauges(metrics: Metrics, slots: Slots, upstreams: Mapping[str, Upstream]) -> None:
+def watch_gauges(
+    metrics: Metrics, slots: Slots, upstreams: Mapping[str, Upstream], memory: IMemory
+) -> None:
     """
     Let the metrics read what is counted anyway.
     """
@@ -135,7 +143,20 @@ def watch_gauges(metrics: Metrics, slots: Slots, upstreams: Mapping[str, Upstrea
     def waiting() -> dict[tuple[str, ...], float]:
         return {(slot.name,): float(slot.waiting) for slot in slots.all}
 
+    def states() -> dict[tuple[str, ...], float]:
+        return {
+            (slot.name, state.value): float(slot.state is state)
+            for slot in slots.all
+            for state in State
+        }
+
+    def free() -> dict[tuple[str, ...], float]:
+        free = memory.describe().get("free", {})
+        return {(channel,): float(size) for channel, size in free.items()}
+
     metrics.watch("engine_up", "Whether the engine is ready", ("engine",), up)
     metrics.watch("in_flight", "Requests that an engine is answering", ("engine",), running)
     metrics.watch("connections_queued", "Requests that wait for a connection", ("engine",), queued)
     metrics.watch("queue_length", "Requests that wait for a slot", ("slot",), waiting)
+    metrics.watch("slot_state", "1 for the state that a slot is in", ("slot", "state"), states)
+    metrics.watch("memory_free_bytes", "Memory that an engine could have", ("channel",), free)

@@ -29,7 +29,6 @@ from ler.errors import (
     WebsocketUnavailable,
 )
 from ler.interfaces import Residency
-from ler.metrics import Metrics
 from ler.slot.leases import Lease
 from ler.slot.wish import Wish
 from ler.upstream import Upstream
@@ -38,7 +37,7 @@ from ler.web.dialects import IDialect
 from ler.web.endpoints import refuse
 from ler.web.job import Job
 from ler.web.keys import WEBSOCKET_KEY
-from ler.web.record import record
+from ler.web.record import Recorder
 
 MIB = 1 << 20
 
@@ -138,7 +137,7 @@ class Websockets:
         upstreams: Mapping[str, Upstream],
         addresses: Mapping[str, Address],
         clock: IReactorTime,
-        metrics: Metrics,
+        recorder: Recorder,
         options: WebsocketOptions,
         *,
         guarded: bool,
@@ -156,7 +155,7 @@ class Websockets:
         self._upstreams = upstreams
         self._addresses = addresses
         self._clock = clock
-        self._metrics = metrics
+        self._recorder = recorder
         self._options = options
         self._guarded = guarded
         self._load = load
@@ -182,9 +181,7 @@ class _Passage:
         self._request = request
         self._dialect = dialect
         self._job = job
-        self._began = self._clock.seconds()
-        self._waited: float | None = None
-        self._outcome = "ok"
+        self._record = parent._recorder.begin(request, job, self._cut)
         self._status = 0
         self._end_reason: RouterError | None = None
         self._work: Deferred[None] | None = None
@@ -216,10 +213,11 @@ class _Passage:
         if self._cancelled:
             error = self._end_reason
         if error is not None:
-            self._outcome = error.code
+            self._record.outcome = error.code
             refuse(self._request, self._dialect, error)
             self._status = self._request.code
-        self._report()
+        conversation = self._conversation
+        self._record.ended(self._status, 0 if conversation is None else conversation.sent)
 
     async def _visit(self) -> None:
         ends = self._parent._load()
@@ -228,7 +226,7 @@ class _Passage:
         assert self._job.residency is not None
         lease = await self._parent._acquire(self._job.residency, self._job.wish)
         try:
-            self._waited = self._clock.seconds() - self._began
+            self._record.admitted()
             lease.on_cut(self._cut)
             if self._end_reason is not None:
                 raise self._end_reason
@@ -260,7 +258,9 @@ class _Passage:
         conversation = Conversation(client, engine, self._clock, self._options.idle)
         self._conversation = conversation
         await conversation.over
-        self._outcome = conversation.outcome
+        self._record.outcome = conversation.outcome
+        if conversation.first_said is not None:
+            self._record.spoke(conversation.first_said)
 
     async def _call(self, ends: Any) -> Any:
         """
@@ -301,7 +301,7 @@ class _Passage:
     def _client_left(self, _: object) -> None:
         # The takeover ends the request, too.
         if self._status == 0 and not self._cancelled:
-            self._outcome = "client_left"
+            self._record.outcome = "client_left"
             self._status = 499
             self._cancel()
 
@@ -330,21 +330,6 @@ class _Passage:
     def _stop_waiting(self) -> None:
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
-
-    def _report(self) -> None:
-        conversation = self._conversation
-        first_said = None if conversation is None else conversation.first_said
-        record(
-            self._parent._metrics,
-            self._request,
-            self._job,
-            status=self._status,
-            outcome=self._outcome,
-            seconds=self._clock.seconds() - self._began,
-            waited=self._waited,
-            first_byte=None if first_said is None else first_said - self._began,
-            sent=0 if conversation is None else conversation.sent,
-        )
 
 
 def _key(request: Any) -> bytes:

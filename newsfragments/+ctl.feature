@@ -1,0 +1,1 @@
+``routerctl`` shows what is in memory, who waits and why, swaps while one watches, and follows the logs, on a terminal or as JSON; ``routerctl explain`` says what a request would meet, without doing it.

@@ -1,0 +1,1 @@
+A live page at ``/ui/`` shows who holds the memory, each swap as it happens, the queue, the turns, the requests and the logs; ``/events`` tells all of that to other programs, ``/logs`` and ``/logs/stream`` show what engines print, without secrets, and ``DELETE /admin/requests/ID`` ends a request.
