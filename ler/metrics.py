@@ -1,28 +1,60 @@
 # -*- test-case-name: ler.test.test_metrics -*-
 """
 What the router counts, for Prometheus.  Every name begins with
-C{engine_router_}, and every label has few values.
+C{engine_router_}, and every label has few values: keys, engines and models are
+those of the configuration and of the engines, never what a client has sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+import ler
 from ler.interfaces import SettleReport
 
 PREFIX = "engine_router_"
+
+NONE = "none"
+"""The value of a label where there is nothing to name."""
 
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 SETTLE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120)
 
 
+@dataclass(frozen=True)
+class Series:
+    """
+    One thing that is counted or measured.
+
+    @ivar name: with the prefix.
+    @ivar kind: C{counter}, C{gauge} or C{histogram}.
+    @ivar text: what it is.
+    @ivar labels: the names of its labels.
+    """
+
+    name: str
+    kind: str
+    text: str
+    labels: tuple[str, ...]
+
+
 class Metrics:
     """
     The counters and histograms of one router.
+
+    @ivar series: all of them, but for those of the process.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -30,20 +62,33 @@ class Metrics:
         @param registry: where they are kept; a fresh one for each router.
         """
         self._registry = registry
+        self.series: list[Series] = []
 
         def histogram(
             name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...] = SECONDS
         ) -> Histogram:
-            return Histogram(PREFIX + name, text, labels, registry=registry, buckets=buckets)
+            full = self._note(name, "histogram", text, labels)
+            return Histogram(full, text, labels, registry=registry, buckets=buckets)
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(PREFIX + name, text, registry=registry)
+        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(self._note(name, "gauge", text, labels), text, labels, registry=registry)
 
         def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
-            return Counter(PREFIX + name, text, labels, registry=registry)
+            full = self._note(name, "counter", text, labels)
+            return Counter(full, text, labels, registry=registry)
 
+        ProcessCollector(namespace=PREFIX.rstrip("_"), registry=registry)
+        build = gauge("build_info", "Always 1; the version is its label", ("version",))
+        build.labels(ler.__version__).set(1)
         self._requests = counter(
-            "requests_total", "Requests that ended", ("engine", "status", "outcome")
+            "requests_total",
+            "Requests to engines that ended",
+            ("engine", "key", "status", "outcome"),
+        )
+        self._tokens = counter(
+            "tokens_total",
+            "Tokens that engines said they had read and written",
+            ("model", "key", "direction"),
         )
         self._request_seconds = histogram(
             "request_seconds", "From the request to the end of its answer", ("engine",)
@@ -128,28 +173,46 @@ class Metrics:
         seconds: float,
         waited: float | None,
         first_byte: float | None,
+        key: str | None = None,
     ) -> None:
         """
         @param status: what was sent, 499 for a client that left.
         @param outcome: C{ok}, an error code, or how the client left.
+        @param key: the label of the client's key, if it has one.
         """
-        self._requests.labels(engine, str(status), outcome).inc()
+        self._requests.labels(engine, key or NONE, str(status), outcome).inc()
         self._request_seconds.labels(engine).observe(seconds)
         if waited is not None:
             self._wait_seconds.labels(engine).observe(waited)
         if first_byte is not None:
             self._first_byte_seconds.labels(engine).observe(first_byte)
 
+    def tokens_used(self, *, model: str, key: str | None, read: int, written: int) -> None:
+        """
+        An engine has said what an answer took.
+
+        @param model: the id of the model, whatever the client called it.
+        @param key: the label of the client's key, if it has one.
+        """
+        self._tokens.labels(model, key or NONE, "in").inc(read)
+        self._tokens.labels(model, key or NONE, "out").inc(written)
+
     def swap_ended(
-        self, *, to: str, cause: str, ok: bool, seconds: float, phases: Mapping[str, float]
+        self,
+        *,
+        to: str,
+        cause: str,
+        error: str | None,
+        seconds: float,
+        phases: Mapping[str, float],
     ) -> None:
         """
         @param to: the key of the engine that came, or C{none}.
+        @param error: the code of the error that it ended with, if it did.
         """
-        result = "ok" if ok else "error"
-        self._swaps.labels(to, cause, result).inc()
-        if to != "none":
-            self._swap_seconds.labels(to, result).observe(seconds)
+        self._swaps.labels(to, cause, error or "ok").inc()
+        if to != NONE:
+            self._swap_seconds.labels(to, "error" if error else "ok").observe(seconds)
         for phase, spent in phases.items():
             self._phase_seconds.labels(phase).observe(spent)
 
@@ -190,12 +253,20 @@ class Metrics:
         @param read: a function that returns a value by tuple of label values.
         """
         self._registry.register(_LiveGauge(PREFIX + name, text, labels, read))
+        self._note(name, "gauge", text, labels)
 
     def render(self) -> bytes:
         """
         @return: everything, in the text format of Prometheus.
         """
         return generate_latest(self._registry)
+
+    def _note(self, name: str, kind: str, text: str, labels: tuple[str, ...]) -> str:
+        """
+        @return: the name with the prefix.
+        """
+        self.series.append(Series(PREFIX + name, kind, text, labels))
+        return PREFIX + name
 
 
 class _LiveGauge:

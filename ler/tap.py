@@ -19,31 +19,34 @@ from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
 from twisted.application.service import MultiService, Service
-from twisted.application.strports import service as listening_service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from ler.config import Config, ConfigError, json_schema, load
+from ler.config.secrets import secrets_of
 from ler.engines.catalog import build_catalog
 from ler.engines.former import FormerEngine
 from ler.engines.homes import needs_of, preloaded, private_engines
 from ler.engines.listing import Listing
-from ler.engines.making import Surroundings, make_engine
+from ler.engines.making import Surroundings, make_engine, make_logs
 from ler.engines.ollama_cards import make_cards
 from ler.engines.records import Records
 from ler.errors import EngineStartFailed
 from ler.interfaces import IModelLister, IStateStore, Residency, SettleReport
-from ler.logs import LogFileService, RequestLogService
+from ler.journal import Journal
+from ler.listening import Listening
+from ler.logs import LEVELS, LogFileService, RequestLogService
 from ler.memory.hidden import HiddenMemory
 from ler.memory.memory import Memory
 from ler.memory.probes import machine_channels
 from ler.memory.unified import is_unified
 from ler.memory.unwatched import UnwatchedMemory
 from ler.metrics import Metrics
+from ler.notify import Notifier
+from ler.redaction import Redaction
 from ler.slot.options import slot_options
 from ler.slot.policy import make_policy
 from ler.slot.record import Answered
@@ -51,18 +54,19 @@ from ler.slot.slots import Slots
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateFile, StateLocked
 from ler.upstream import EngineEndpoints, Upstream, engine_agent
+from ler.web.engine_logs import Logs
 from ler.web.gate import MIB, make_gate
+from ler.web.own import own_resources
+from ler.web.record import Recorder
 from ler.web.relay import Relay, RelayOptions
+from ler.web.router_log import RouterLog
 from ler.web.site import RouterSite
-from ler.web.status import Status, status_endpoints, watch_gauges
+from ler.web.status import Status, watch_gauges
 from ler.web.tree import make_tree
 from ler.web.websocket import WebsocketOptions, Websockets, address_of
 
 IDLE_CONNECTIONS = 64
 """How many idle connections are kept to one engine."""
-
-BACKLOG = 1024
-"""How many clients may come at once; one too many would try again after a second."""
 
 
 class Options(usage.Options):
@@ -134,7 +138,9 @@ class Router(MultiService):
         self._reactor = reactor
         self._state = StateDirectory(config.state_dir)
         self._parts: Parts | None = None
-        self._listening: Any = None
+        self._listening: Listening | None = None
+        self._notifier = Notifier(environ, reactor)
+        self._notifier.setServiceParent(self)
         if config.log_file is not None:
             LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
                 self
@@ -162,10 +168,10 @@ class Router(MultiService):
         parts = self._parts = build(
             self._config, self._environ, self._reactor, StateFile(path), self._state, self._note
         )
-        self._listening = listening_service(
-            endpoint(self._config), parts.site, reactor=self._reactor
-        )
+        self._listening = Listening(self._config.host, self._config.port, parts.site, self._reactor)
         self._listening.setServiceParent(self)
+        parts.router_log.setServiceParent(self)
+        parts.slots.watch(lambda slot: self._notifier.status(occupation(parts.slots)))
         super().privilegedStartService()
 
     def _note(self, answered: Answered) -> None:
@@ -178,9 +184,6 @@ class Router(MultiService):
         """
         super().startService()
         assert self._parts is not None
-        self._log.info(
-            "engine-router on http://{host}:{port}", host=self._config.host, port=self._config.port
-        )
         self._parts.slots.adopt()
         self._parts.slots.preload(self._parts.preload)
         self._parts.listing.start()
@@ -192,6 +195,7 @@ class Router(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._notifier.stopping()
         if self._listening is not None:
             await self._listening.disownServiceParent()
         if self._parts is not None:
@@ -209,12 +213,14 @@ class Parts:
     What a router consists of.
 
     @ivar preload: what is to be brought up first.
+    @ivar router_log: runs as long as the router.
     """
 
     slots: Slots
     site: RouterSite
     listing: Listing
     preload: Sequence[Residency]
+    router_log: Service
 
 
 def build(
@@ -231,6 +237,8 @@ def build(
     @param answered: called with every request that was answered.
     """
     configured = {key: engine for key, engine in config.engines.items() if engine.enabled}
+    redact = Redaction(secrets_of(config))
+    journal = Journal(reactor)
     catalog = build_catalog(config)
     metrics = Metrics(CollectorRegistry())
     threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
@@ -243,6 +251,7 @@ def build(
         environ,
         threads,
         is_unified(),
+        redact,
     )
     engines = {
         key: make_engine(
@@ -283,6 +292,9 @@ def build(
 
     def swapped(swap: Swap) -> None:
         count_swap(metrics, swap)
+        target = swap.incoming or swap.outgoing
+        slot = slots.exclusive if target is None else slots.of(target)
+        journal.swap_ended(slot.name, swap.describe(reactor.seconds()))
         if swap.incoming is not None and swap.error is None:
             listing.came_up(swap.incoming.engine)
 
@@ -307,11 +319,12 @@ def build(
         )
         for key, engine in configured.items()
     }
+    recorder = Recorder(metrics, journal, reactor)
     relay = Relay(
         slots,
         upstreams,
         reactor,
-        metrics,
+        recorder,
         RelayOptions(
             heartbeats=config.swap_keepalive_enabled,
             interval=config.swap_keepalive_interval_s,
@@ -326,7 +339,7 @@ def build(
         upstreams,
         {key: address_of(engine.base_url, endpoints) for key, engine in configured.items()},
         reactor,
-        metrics,
+        recorder,
         WebsocketOptions(
             wait=config.websocket_wait_s,
             idle=config.websocket_idle_s,
@@ -334,7 +347,8 @@ def build(
         ),
         guarded=bool(config.api_keys),
     )
-    watch_gauges(metrics, slots, upstreams)
+    watch_gauges(metrics, slots, upstreams, memory)
+    router_log = RouterLog(LEVELS[config.log_level], globalLogPublisher, redact)
     root = make_tree(
         config,
         catalog=catalog,
@@ -343,8 +357,18 @@ def build(
         websockets=websockets,
         cards=cards,
         changed=listing.came_up,
-        told=status_endpoints(Status(slots, engines, upstreams, catalog, memory), metrics),
-        clock=reactor,
+        own=own_resources(
+            config,
+            catalog=catalog,
+            slots=slots,
+            memory=memory,
+            metrics=metrics,
+            journal=journal,
+            listing=listing,
+            status=Status(slots, engines, upstreams, catalog, memory),
+            logs=Logs(router_log, make_logs(configured, engines, surroundings), configured),
+            clock=reactor,
+        ),
     )
     gate = make_gate(
         host=config.host,
@@ -357,16 +381,22 @@ def build(
         cors=config.cors,
     )
     site = RouterSite(root, gate, state.spool, reactor)
-    return Parts(slots, site, listing, preloaded(config, catalog))
+    return Parts(slots, site, listing, preloaded(config, catalog), router_log)
 
 
-def endpoint(config: Config) -> str:
+def occupation(slots: Slots) -> str:
     """
-    @return: where to listen, as an endpoint description.
+    @return: in a line, what is in memory and what is about to be.
     """
-    kind = "tcp6" if ":" in config.host else "tcp"
-    interface = quoteStringArgument(config.host)
-    return f"{kind}:{config.port}:backlog={BACKLOG}:interface={interface}"
+    words = []
+    for slot in slots.describe():
+        if slot["swap"] is not None:
+            words.append(f"swapping to {slot['swap']['to'] or 'nothing'}")
+        elif slot["stuck"] is not None:
+            words.append(f"stuck: {slot['stuck']}")
+        elif slot["resident"] is not None:
+            words.append(f"serving {slot['resident']}")
+    return "; ".join(words) or "nothing in memory"
 
 
 def instance_of(store: IStateStore) -> str:
@@ -388,7 +418,7 @@ def count_swap(metrics: Metrics, swap: Swap) -> None:
     metrics.swap_ended(
         to="none" if swap.incoming is None else swap.incoming.engine,
         cause=swap.cause,
-        ok=swap.error is None,
+        error=None if swap.error is None else swap.error.code,
         seconds=swap.seconds or 0.0,
         phases=swap.phases,
     )

@@ -82,4 +82,5 @@ def _key(config: Config) -> str | None:
     """
     @return: the key that opens most.
     """
-    return next((key for key in config.api_keys if key), None)
+    keys = sorted(config.api_keys, key=lambda key: "admin" not in key.scopes)
+    return next((key.key for key in keys if key.key), None)

@@ -25,7 +25,7 @@ def secrets_of(config: Config) -> set[str]:
     @return: the keys of clients, those that engines are shown, and those that
         engines are started with.
     """
-    secrets = set(config.api_keys)
+    secrets = {key.key or "" for key in config.api_keys}
     for engine in config.engines.values():
         secrets.update(_secrets_of(engine))
     return secrets - {""}

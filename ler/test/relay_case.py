@@ -280,7 +280,7 @@ class RelayTestCase(SynchronousTestCase):
         self.client.leave()
         ends = [(line["outcome"], line["status"]) for line in self.lines]
         self.assertEqual(ends, [(outcome, status)] * requests)
-        labels = {"engine": "a", "status": str(status), "outcome": outcome}
+        labels = {"engine": "a", "key": "none", "status": str(status), "outcome": outcome}
         counted = self.registry.get_sample_value("engine_router_requests_total", labels)
         self.assertEqual(counted, requests)
         self.assertEqual(self.door.waiting, [])

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.config import ApiSwap, Config, GenericProcess, Systemd
+from ler.config import ApiKey, ApiSwap, Config, GenericProcess, Systemd
 from ler.config.secrets import secrets_of
 
 URL = "http://127.0.0.1:8080"
@@ -28,7 +28,12 @@ class SecretsTests(SynchronousTestCase):
 
     def test_clients(self) -> None:
         """The keys of clients are secrets."""
-        self.assertEqual({"one", "two"}, secrets_of(Config(engines={}, api_keys=("one", "two"))))
+        keys = (
+            ApiKey(("admin",), "one"),
+            ApiKey(("read",), "two"),
+            ApiKey(("read",), sha256="0" * 64),
+        )
+        self.assertEqual({"one", "two"}, secrets_of(Config(engines={}, api_keys=keys)))
 
     def test_headers(self) -> None:
         """So is what engines are shown in headers, of whatever request."""

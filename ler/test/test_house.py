@@ -20,14 +20,17 @@ PACKAGE = Path(ler.__file__).parent
 
 # From top to bottom: a module imports from its own room and from those below its line.
 ROOMS = (
-    ("tap", "demo"),
+    ("tap", "demo", "__main__", "healthcheck"),
     ("ctl", "wizard"),
     ("web",),
     ("slot",),
     ("memory",),
     ("engines",),
     ("config",),
-    ("upstream", "state", "metrics", "logs", "notify", "waiters"),
+    (
+        *("upstream", "state", "metrics", "logs", "notify", "listening", "waiters", "journal"),
+        *("lines", "redaction"),
+    ),
     ("testing",),
     ("interfaces",),
     ("errors",),

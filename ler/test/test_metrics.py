@@ -5,12 +5,15 @@ Tests for L{ler.metrics}.
 
 from __future__ import annotations
 
+import re
+import sys
+
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ler.interfaces import SettleReport
-from ler.metrics import PREFIX, Metrics
+from ler.metrics import PREFIX, Metrics, Series
 
 
 class MetricsTests(SynchronousTestCase):
@@ -31,6 +34,12 @@ class MetricsTests(SynchronousTestCase):
         """
         return self.registry.get_sample_value(PREFIX + name, labels)
 
+    def requests(self, key: str = "none", **labels: str) -> float | None:
+        """
+        @return: how many requests to the engine were counted.
+        """
+        return self.value("requests_total", engine="a", key=key, **labels)
+
     def end_request(self, *, waited: float | None = 1.0, first_byte: float | None = 2.0) -> None:
         """
         A request has ended.
@@ -47,12 +56,36 @@ class MetricsTests(SynchronousTestCase):
         self.metrics.request_ended(
             engine="a", status=499, outcome="client_left", seconds=1.0, waited=None, first_byte=None
         )
-        self.assertEqual(2, self.value("requests_total", engine="a", status="200", outcome="ok"))
-        self.assertEqual(
-            1, self.value("requests_total", engine="a", status="499", outcome="client_left")
-        )
+        self.assertEqual(2, self.requests(status="200", outcome="ok"))
+        self.assertEqual(1, self.requests(status="499", outcome="client_left"))
         self.assertEqual(3, self.value("request_seconds_count", engine="a"))
         self.assertEqual(7, self.value("request_seconds_sum", engine="a"))
+
+    def test_keys(self) -> None:
+        """Requests are counted by the label of the client's key, too."""
+        self.metrics.request_ended(
+            engine="a",
+            status=200,
+            outcome="ok",
+            seconds=1.0,
+            waited=None,
+            first_byte=None,
+            key="ann",
+        )
+        self.end_request()
+        self.assertEqual(1, self.requests(key="ann", status="200", outcome="ok"))
+        self.assertEqual(1, self.requests(status="200", outcome="ok"))
+
+    def test_tokens(self) -> None:
+        """Tokens are counted by model and key, those that were read apart from
+        those that were written."""
+        self.metrics.tokens_used(model="m", key=None, read=7, written=2)
+        self.metrics.tokens_used(model="m", key=None, read=1, written=0)
+        self.metrics.tokens_used(model="m", key="ann", read=0, written=5)
+        for key, direction, count in (("none", "in", 8), ("none", "out", 2), ("ann", "out", 5)):
+            self.assertEqual(
+                count, self.value("tokens_total", model="m", key=key, direction=direction)
+            )
 
     def test_what_never_came(self) -> None:
         """A request that got no lease, or no byte, has no time for it."""
@@ -67,16 +100,21 @@ class MetricsTests(SynchronousTestCase):
         """Swaps are counted by target, cause and result, and timed, with each
         of their phases."""
         phases = {"free": 1.0, "start": 4.0}
-        self.metrics.swap_ended(to="a", cause="ticket", ok=True, seconds=5.0, phases=phases)
-        self.metrics.swap_ended(to="a", cause="ticket", ok=False, seconds=1.0, phases={})
-        self.assertEqual(1, self.value("swaps_total", to="a", cause="ticket", result="ok"))
-        self.assertEqual(1, self.value("swaps_total", to="a", cause="ticket", result="error"))
+        self.metrics.swap_ended(to="a", cause="request", error=None, seconds=5.0, phases=phases)
+        self.metrics.swap_ended(
+            to="a", cause="request", error="engine_stuck", seconds=1.0, phases={}
+        )
+        self.assertEqual(1, self.value("swaps_total", to="a", cause="request", result="ok"))
+        self.assertEqual(
+            1, self.value("swaps_total", to="a", cause="request", result="engine_stuck")
+        )
         self.assertEqual(5, self.value("swap_seconds_sum", to="a", result="ok"))
+        self.assertEqual(1, self.value("swap_seconds_sum", to="a", result="error"))
         self.assertEqual(4, self.value("swap_phase_seconds_sum", phase="start"))
 
     def test_unloads(self) -> None:
         """A swap to nothing is counted, and not among those that load."""
-        self.metrics.swap_ended(to="none", cause="order", ok=True, seconds=1.0, phases={})
+        self.metrics.swap_ended(to="none", cause="order", error=None, seconds=1.0, phases={})
         self.assertEqual(1, self.value("swaps_total", to="none", cause="order", result="ok"))
         self.assertIsNone(self.value("swap_seconds_count", to="none", result="ok"))
 
@@ -169,6 +207,7 @@ class MetricsTests(SynchronousTestCase):
         families = text_string_to_metric_families(self.metrics.render().decode("utf-8"))
         self.assertEqual(
             {
+                "build_info",
                 "request_first_byte_seconds",
                 "request_seconds",
                 "request_wait_seconds",
@@ -189,9 +228,39 @@ class MetricsTests(SynchronousTestCase):
                 "swap_phase_seconds",
                 "swap_seconds",
                 "swaps",
+                "tokens",
             },
-            {f.name.removeprefix(PREFIX) for f in families if not f.name.endswith("_created")},
+            {
+                f.name.removeprefix(PREFIX)
+                for f in families
+                if not f.name.endswith("_created") and not f.name.startswith(f"{PREFIX}process_")
+            },
         )
+
+    def test_series(self) -> None:
+        """What is told can be listed, with the labels that it has."""
+        self.metrics.watch("up", "Whether", ("engine",), lambda: {("a",): 1.0})
+        series = {one.name: one for one in self.metrics.series}
+        self.assertEqual(
+            Series(f"{PREFIX}up", "gauge", "Whether", ("engine",)), series[f"{PREFIX}up"]
+        )
+        self.end_request()
+        text = self.metrics.render().decode()
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+        for name in [name for name in kinds if f"{PREFIX}process_" in name or "_created" in name]:
+            del kinds[name]
+        self.assertEqual(kinds, {name: one.kind for name, one in series.items()})
+        [requests] = re.findall(r"^engine_router_requests_total\{(.*)\}", text, re.MULTILINE)
+        self.assertEqual(
+            {*series[f"{PREFIX}requests_total"].labels}, {*re.findall(r'(\w+)="', requests)}
+        )
+
+    def test_process(self) -> None:
+        """On Linux the router's own memory and open files are told."""
+        if sys.platform != "linux":
+            raise SkipTest("needs /proc")
+        for name in ("process_resident_memory_bytes", "process_open_fds"):
+            self.assertGreater(self.value(name) or 0, 0)
 
     def test_two_routers(self) -> None:
         """Two routers in one process count apart."""

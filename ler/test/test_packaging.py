@@ -21,6 +21,7 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import ler
+from ler.web.ui import page_files
 
 ROOT = Path(ler.__file__).parent.parent
 
@@ -71,11 +72,13 @@ class WheelTests(SynchronousTestCase):
         self.assertEqual({"twisted/plugins/engine_router.py"}, added)
 
     def test_package(self) -> None:
-        """The wheel has every module of the package, and the mark that they are typed."""
+        """The wheel has every module of the package, the mark that they are typed, and the files
+        of the live page."""
         source = build("wheel").parent / "source"
         modules = {str(path.relative_to(source)) for path in (source / "ler").rglob("*.py")}
+        page = {f"ler/web/page/{name}" for name in page_files()}
         packed = {name for name in self.names if name.startswith("ler/")}
-        self.assertEqual(modules | {"ler/py.typed"}, packed)
+        self.assertEqual(modules | page | {"ler/py.typed"}, packed)
 
     def test_metadata(self) -> None:
         """The wheel has the package's version and asks for the six dependencies."""

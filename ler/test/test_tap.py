@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import yaml
 from prometheus_client import CollectorRegistry
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
@@ -27,6 +28,7 @@ from ler.config import ApiKey, Config, Engine, GenericProcess, Model, Ollama, Re
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
+from ler.notify import Notifier
 from ler.slot.record import Answered
 from ler.slot.swap import Swap
 from ler.slot.wish import Priority
@@ -204,6 +206,19 @@ class FakeSlots:
     def __init__(self, events: list[str]) -> None:
         self._events = events
         self.closed: Deferred[None] = Deferred()
+        self.described: list[dict[str, Any]] = []
+
+    def watch(self, moved: Callable[[object], None]) -> None:
+        """
+        @see: L{Slots.watch<ler.slot.slots.Slots.watch>}
+        """
+        self.moved = moved
+
+    def describe(self) -> list[dict[str, Any]]:
+        """
+        @see: L{Slots.describe<ler.slot.slots.Slots.describe>}
+        """
+        return self.described
 
     def adopt(self) -> None:
         """
@@ -262,6 +277,7 @@ class RouterTests(SynchronousTestCase):
             cast(Any, "a site"),
             cast(Any, FakeListing(self.events)),
             [Residency("a")],
+            Service(),
         )
 
     def router(self, **settings: Any) -> Router:
@@ -301,6 +317,26 @@ class RouterTests(SynchronousTestCase):
         self.assertFalse(router.running)
         other.lock()
         other.unlock()
+
+    def test_service_manager(self) -> None:
+        """A service manager hears when it listens, what is in memory, and
+        that it stops, which it hears first."""
+
+        def notifier(environ: object, clock: Any) -> Notifier:
+            return Notifier(
+                {"NOTIFY_SOCKET": "/"}, clock, lambda _, told: self.events.append(told.decode())
+            )
+
+        self.patch(tap, "Notifier", notifier)
+        router = self.router()
+        router.privilegedStartService()
+        router.startService()
+        self.assertEqual(["listen on 127.0.0.1 port 8077", "READY=1", "adopt"], self.events[1:4])
+        del self.events[:]
+        self.slots.described = [{"resident": "a", "swap": None, "stuck": None}]
+        self.slots.moved(None)
+        router.stopService()
+        self.assertEqual(["STATUS=serving a", "STOPPING=1", "stop listening"], self.events)
 
     def test_leave(self) -> None:
         """Engines are left running where the configuration says so."""
@@ -482,17 +518,19 @@ class PartsTests(SynchronousTestCase):
     What the composition needs beside the parts.
     """
 
-    def test_endpoint(self) -> None:
-        """Every address can be listened on."""
-        for host, kind, interface in (
-            ("127.0.0.1", "tcp", "127.0.0.1"),
-            ("0.0.0.0", "tcp", "0.0.0.0"),
-            ("localhost", "tcp", "localhost"),
-            ("::1", "tcp6", r"\:\:1"),
+    def test_occupation(self) -> None:
+        """What is in memory is told in a line, and what is about to be."""
+        slots = FakeSlots([])
+        idle = {"resident": None, "swap": None, "stuck": None}
+        for changes, said in (
+            ([{}], "nothing in memory"),
+            ([{"resident": "a"}, {}, {"resident": "c"}], "serving a; serving c"),
+            ([{"resident": "a", "swap": {"to": "b"}}], "swapping to b"),
+            ([{"resident": "a", "swap": {"to": None}}], "swapping to nothing"),
+            ([{"stuck": "a is still there"}], "stuck: a is still there"),
         ):
-            described = tap.endpoint(config_of(host=host, port=1234))
-            self.assertTrue(described.startswith(f"{kind}:1234:"), described)
-            self.assertTrue(described.endswith(f":interface={interface}"), described)
+            slots.described = [{**idle, **change} for change in changes]
+            self.assertEqual(said, tap.occupation(cast(Any, slots)))
 
     def test_instance(self) -> None:
         """A router keeps its mark over restarts; what is no mark is
@@ -557,7 +595,8 @@ class CountingTests(SynchronousTestCase):
         swap = Swap(Residency("a"), None, "operator", 0.0, 0.0)
         swap.end(4.0, EngineStartFailed("no"))
         tap.count_swap(self.metrics, swap)
-        self.assertEqual(1, self.value("swaps_total", to="none", cause="operator", result="error"))
+        labels = {"to": "none", "cause": "operator", "result": "engine_start_failed"}
+        self.assertEqual(1, self.value("swaps_total", **labels))
 
     def test_settle(self) -> None:
         """A wait for memory is counted with its verdict."""

@@ -203,7 +203,7 @@ class WebsocketTestCase(SynchronousTestCase):
         self.client.leave()
         ends = [(line["outcome"], line["status"]) for line in self.lines]
         self.assertEqual([(outcome, status)], ends)
-        labels = {"engine": "a", "status": str(status), "outcome": outcome}
+        labels = {"engine": "a", "key": "none", "status": str(status), "outcome": outcome}
         self.assertEqual(
             1.0, self.registry.get_sample_value("engine_router_requests_total", labels)
         )

@@ -158,6 +158,7 @@ class Asking:
             inquiry.model,
             self._beats(inquiry) if streams else None,
             translated,
+            inquiry.entry.id,
             inquiry.wish,
             keep_alive,
         )

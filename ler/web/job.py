@@ -44,6 +44,8 @@ class Job:
     @ivar beats: what the client may be sent before the answer comes, which
         will be a stream; L{None} when it must be sent nothing.
     @ivar translated: L{None} when the engine's answer passes as it is.
+    @ivar counted: the id of the model that tokens are counted for; L{None}
+        where nobody knows what is answered.
     @ivar wish: how the client would like to be treated while it waits.
     @ivar keep_alive: for how many seconds of idleness it wants the model kept;
         L{None} when it does not say.
@@ -58,5 +60,6 @@ class Job:
     model: str
     beats: Beats | None = None
     translated: Translated | None = None
+    counted: str | None = None
     wish: Wish = ORDINARY
     keep_alive: float | None = None

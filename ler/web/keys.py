@@ -35,6 +35,8 @@ SCOPES = {
     "/api/me": LISTING,
     "/api/status": LISTING,
     "/status": READ,
+    "/events": READ,
+    "/logs": READ,
     "/metrics": READ,
     "/admin": ADMIN,
     "/upstream": ADMIN,

@@ -16,6 +16,7 @@ from ler.errors import RouterError
 from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.web.job import Job
+from ler.web.usage import Usage
 
 _log = Logger()
 
@@ -62,6 +63,7 @@ class Record:
         self._key: str | None = request.key and request.key.label
         self._waited: float | None = None
         self._first_byte: float | None = None
+        self._usage = None if job.counted is None else Usage()
         self._entry = recorder.journal.begin(
             request.request_id,
             engine=job.engine,
@@ -88,6 +90,13 @@ class Record:
             first = self._recorder.clock.seconds() if at is None else at
             self._first_byte = first - self.began
 
+    def heard(self, data: bytes) -> None:
+        """
+        The engine has sent C{data}.
+        """
+        if self._usage is not None:
+            self._usage.arrived(data)
+
     def ended(self, status: int, sent: int) -> None:
         """
         It is over.
@@ -99,12 +108,14 @@ class Record:
         self._entry.ended(status=status, outcome=self.outcome, sent=sent)
         self._recorder.metrics.request_ended(
             engine=job.engine,
+            key=self._key,
             status=status,
             outcome=self.outcome,
             seconds=seconds,
             waited=self._waited,
             first_byte=self._first_byte,
         )
+        self._count_tokens()
         _log.info(
             "{id} {method} {path} key={key} model={model} engine={engine} status={status} "
             "outcome={outcome} "
@@ -122,6 +133,16 @@ class Record:
             seconds=seconds,
             sent=sent,
         )
+
+    def _count_tokens(self) -> None:
+        tokens = None if self._usage is None else self._usage.tokens()
+        if tokens is not None and self._job.counted is not None:
+            self._recorder.metrics.tokens_used(
+                model=self._job.counted,
+                key=self._key,
+                read=tokens.read,
+                written=tokens.written,
+            )
 
 
 def _seconds(value: float | None) -> str:

@@ -249,6 +249,7 @@ class _Passage:
         if self._cancelled:
             return
         self._last_event = self._clock.seconds()
+        self._record.heard(data)
         sent = self._stream.sent
         try:
             delivery.arrived(data)

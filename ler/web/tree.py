@@ -6,17 +6,14 @@ What lives where: the tree of resources.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from twisted.web.resource import Resource
 
 from ler.config import Config, Engine, Ollama
 from ler.engines.catalog import Catalog, Entry
-from ler.engines.homes import whole_engines
 from ler.engines.ollama_cards import OllamaCards, refuse_cloud
 from ler.interfaces import Residency
 from ler.slot.slots import Slots
-from ler.web.admin import admin_tree
 from ler.web.asking import Asking, Traits
 from ler.web.beats import Heart
 from ler.web.endpoints import Folder
@@ -45,14 +42,14 @@ def make_tree(
     websockets: Websockets,
     cards: Mapping[str, OllamaCards],
     changed: Callable[[str], None],
-    told: Mapping[str, Resource],
-    clock: Any,
+    own: Mapping[str, Resource],
 ) -> Resource:
     """
     @param cards: what Ollama servers tell, by the key of their engine.
     @param changed: called with the key of an engine whose models may have
         changed.
-    @param told: what the router tells about itself, by path.
+    @param own: what the router has of its own, by the first segment of its
+        path.
     @return: the root.
     """
     engines = {key: engine for key, engine in config.engines.items() if engine.enabled}
@@ -125,9 +122,8 @@ def make_tree(
             "realtime": realtime,
             "api": ollama,
             "upstream": EnginePaths(catalog, passing, control_paths=control_paths),
-            "admin": admin_tree(slots, catalog, whole_engines(config, catalog), clock),
-            **told,
-            "": FrontDoor(told[""]),
+            **own,
+            "": FrontDoor(own[""]),
         }
     )
 
