@@ -202,7 +202,16 @@ class DialectContract:
         """
         own = json.loads(self.dialect.render(DIED, ID).body)
         self.assertTrue(self.dialect.is_error(own))
-        others: list[Any] = [{}, [], None, "no", 5, {"error": None}, {"error": {}}, {"detail": "no"}]
+        others: list[Any] = [
+            {},
+            [],
+            None,
+            "no",
+            5,
+            {"error": None},
+            {"error": {}},
+            {"detail": "no"},
+        ]
         for said in others:
             self.assertFalse(self.dialect.is_error(said))
 
@@ -304,9 +313,13 @@ class OpenAITests(OpenAIContract, SynchronousTestCase):
         b"data:[DONE]\n\n",
         b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n',
         b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}\n\n',
+        b'data: {"error":{"code":500,"message":"no"}}\n\n',
+        b'data: {"error": "no"}\n\n',
     )
     not_ended = (
         b'data: {"choices": [{"delta": {"content": "x"}, "finish_reason": null}]}\n\n',
+        b'data: {"error": null, "choices": [{"delta": {"content": "x"}}]}\n\n',
+        rb'data: {"choices": [{"delta": {"content": "\ndata: {\"error\": {}}"}}]}' + b"\n\n",
         b'data: {"choices": [{"delta": {"content": "data: [DONE]"}}]}\n\n',
         rb'data: {"choices": [{"delta": {"content": "\ndata: [DONE]"}}]}' + b"\n\n",
         rb'data: {"choices": [{"delta": {"content": "{\"finish_reason\": \"stop\"}"}}]}' + b"\n\n",

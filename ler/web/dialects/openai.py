@@ -31,8 +31,8 @@ def error_object(error: RouterError) -> dict[str, Any]:
 @implementer(IDialect)
 class OpenAI(EventStreams):
     """
-    Chats and completions, where a stream ends with C{[DONE]} or with a reason
-    to finish.
+    Chats and completions, where a stream ends with C{[DONE]}, with a reason to
+    finish, or with an error.
     """
 
     # One line feed and no blank line: a blank line after a comment is an
@@ -43,7 +43,10 @@ class OpenAI(EventStreams):
 
     own_errors = True
 
-    _END = re.compile(LINE + rb'data: ?\[DONE\]|"finish_reason"\s*:\s*"')
+    # Not every engine says that it is done after an error.
+    _END = re.compile(
+        LINE + rb'data: ?(?:\[DONE\]|\{\s*"error"\s*:\s*[{"])|"finish_reason"\s*:\s*"'
+    )
 
     def render(self, error: RouterError, request_id: str) -> Rendered:
         """
