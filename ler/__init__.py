@@ -10,13 +10,16 @@ stand above it in this list, except L{ler.tap}, which composes them all:
   2. L{ler.errors}: every failure a client can be told of.
   3. L{ler.testing}: verified fakes of the contracts.
   4. The hallway: L{ler.upstream} (HTTP to engines), L{ler.state} (what
-     survives a restart), L{ler.metrics}, L{ler.logs}.
+     survives a restart), L{ler.metrics}, L{ler.logs}, L{ler.journal} (what
+     happened lately), L{ler.notify} (what the service manager is told).
   5. L{ler.config}: strict YAML to frozen values.
   6. L{ler.engines}: WHO serves a model, and how a process tree is owned.
   7. L{ler.memory}: IS THERE ROOM, and has it really come back.
   8. L{ler.slot}: WHEN an engine may have the memory; the state machine.
   9. L{ler.web}: HOW BYTES FLOW between a client and the engine it was given.
  10. L{ler.tap}: the service, as C{twistd engine-router} starts it.
+ 11. L{ler.ctl} and L{ler.wizard}: the command line, which talks HTTP and
+     writes YAML.
 
 C{docs/state-machine.rst} draws the slot.
 """
