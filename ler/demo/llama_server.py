@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from xllamacpp import CommonParams, Server
+from xllamacpp import CommonParams, Server, llama_pooling_type
 
 # llama.cpp's scale: 1 errors, 2 warnings, 3 what it does.
 _ERRORS_ONLY = 1
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--ctx-size", type=int, default=4096, help="tokens of context")
+    parser.add_argument("--embeddings", action="store_true", help="give vectors, and no answers")
     options = parser.parse_args(argv)
 
     params = CommonParams()
@@ -39,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     params.hostnames = [options.host]
     params.port = options.port
     params.n_ctx = options.ctx_size
+    params.embedding = options.embeddings
+    if options.embeddings:
+        params.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.ui = False
     params.verbosity = _ERRORS_ONLY
 

@@ -304,7 +304,7 @@ class RouterCommandCase(CommandCase):
         models = model_listing(catalog, lambda model: self.slots.of(model).resident == model)
         return Folder(
             {
-                "v1": V1(models, Resource()),
+                "v1": V1({b"models": models}, Resource()),
                 "admin": admin,
                 **status_endpoints(status, Metrics(CollectorRegistry())),
             }

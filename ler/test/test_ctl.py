@@ -88,7 +88,7 @@ class LookingTests(RouterCommandCase):
         tickets = [self.slots.acquire(Residency("b")) for _ in range(2)]
         self.clock.advance(3)
         row = self.said("queue").splitlines()[1].split()
-        self.assertEqual(["exclusive", "b", "2", "3.0", "s", "-"], row)
+        self.assertEqual(["exclusive", "b", "2", "3.0", "s", "7.0", "s"], row)
         for ticket in tickets:
             ticket.cancel()
             self.failureResultOf(ticket)
