@@ -18,6 +18,9 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+docs: $(VENV)/.docs
+	$(VENV)/bin/sphinx-build -W --keep-going -b html docs build/docs
+
 check: lint test
 	$(VENV)/bin/towncrier build --draft --version next
 
@@ -30,10 +33,11 @@ clean:
 $(VENV)/.demo: EXTRAS = demo
 $(VENV)/.demo-mlx: EXTRAS = demo-mlx
 $(VENV)/.dev: EXTRAS = demo,dev
-$(VENV)/.demo $(VENV)/.demo-mlx $(VENV)/.dev: setup.cfg
+$(VENV)/.docs: EXTRAS = docs
+$(VENV)/.demo $(VENV)/.demo-mlx $(VENV)/.dev $(VENV)/.docs: setup.cfg
 	$(PYTHON) -m venv $(VENV)
 	rm -rf build
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check '.[$(EXTRAS)]'
 	touch $@
 
-.PHONY: demo demo-mlx test lint check clean
+.PHONY: demo demo-mlx test lint docs check clean
