@@ -5,18 +5,12 @@ Tests for L{ler.web.operations}.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from twisted.trial.unittest import SynchronousTestCase
 
-import ler
-from ler.config.engines import Ollama, Speech
+from ler.config.engines import Speech
 from ler.errors import NotSpoken
 from ler.web.dialects import OLLAMA, OPENAI, IDialect, dialect_of
 from ler.web.operations import OPERATIONS
-
-DOCS = Path(ler.__file__).parents[1] / "docs"
 
 
 class OperationTests(SynchronousTestCase):
@@ -78,31 +72,3 @@ class OperationTests(SynchronousTestCase):
             wants = OPERATIONS[path].wants_stream
             said = [True, False, None, 1, "true"]
             self.assertEqual([stream for stream in said if wants(stream)], wanted, path)
-
-
-class DocumentedTests(SynchronousTestCase):
-    """
-    What the documentation promises.
-    """
-
-    def test_table(self) -> None:
-        """
-        The table of endpoints says what becomes of each operation at each kind
-        of engine.
-        """
-        table = (DOCS / "endpoints.rst").read_text().partition(".. list-table::")[2]
-        rows = re.findall(r"\* - ``(/[^`]+)``\n((?:     - (?:native|translated)\n)+)", table)
-        told = {path: re.findall("native|translated", ways) for path, ways in rows}
-        kinds: tuple[tuple[Speech, ...], ...] = (
-            ("openai",),
-            ("ollama",),
-            ("openai", "anthropic", "responses"),
-            Ollama(key="o").speaks,
-        )
-        done = {
-            path: [
-                "native" if operation.way("e", speaks) is None else "translated" for speaks in kinds
-            ]
-            for path, operation in OPERATIONS.items()
-        }
-        self.assertEqual(told, done)
