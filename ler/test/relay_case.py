@@ -158,7 +158,9 @@ def job_of(request: Any, streams: bool, dialect: IDialect = OPENAI) -> Job:
     length = request.content.seek(0, os.SEEK_END)
     body: list[bytes | FileSpan] = [FileSpan(request.content, 0, length)]
     beats = Beats(dialect.heartbeat) if streams else None
-    return Job("a", A, request.method, request.uri, headers, body, "model-a", beats)
+    return Job(
+        "a", A, request.method, request.uri, headers, body, "model-a", beats, counted="id-of-a"
+    )
 
 
 class RelayTestCase(SynchronousTestCase):

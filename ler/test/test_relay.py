@@ -446,6 +446,24 @@ class ReportTests(RelayTestCase):
         self.assertEqual(self.measured("request_first_byte_seconds"), [1, 2.0])
         self.assert_over("ok")
 
+    def test_tokens(self) -> None:
+        """
+        What an engine says of tokens is counted for the model, by its id.
+        """
+        response = self.streaming(CHUNK)
+        response.write(b'data: {"choices": [], "usage": {"prompt_tokens": 7, ')
+        response.write(b'"completion_tokens": 3}}\n\n' + DONE)
+        response.end()
+        counted = [
+            self.registry.get_sample_value(
+                "engine_router_tokens_total",
+                {"model": "id-of-a", "key": "none", "direction": direction},
+            )
+            for direction in ("in", "out")
+        ]
+        self.assertEqual(counted, [7, 3])
+        self.assert_over("ok")
+
     def test_never_let_in(self) -> None:
         """
         What did not happen has no time.
