@@ -12,11 +12,14 @@ stand above it in this list, except L{ler.tap}, which composes them all:
   4. The hallway: L{ler.upstream} (HTTP to engines), L{ler.state} (what
      survives a restart), L{ler.metrics}, L{ler.logs}.
   5. L{ler.config}: strict YAML to frozen values.
-  6. L{ler.engines}: WHO serves a model, and how a process tree is owned.
-  7. L{ler.memory}: IS THERE ROOM, and has it really come back.
-  8. L{ler.slot}: WHEN an engine may have the memory; the state machine.
-  9. L{ler.web}: HOW BYTES FLOW between a client and the engine it was given.
- 10. L{ler.tap}: the service, as C{twistd engine-router} starts it.
+  6. L{ler.reloading}: what a change of the configuration means.
+  7. L{ler.engines}: WHO serves a model, and how a process tree is owned.
+  8. L{ler.memory}: IS THERE ROOM, and has it really come back.
+  9. L{ler.slot}: WHEN an engine may have the memory; the state machine.
+ 10. L{ler.web}: HOW BYTES FLOW between a client and the engine it was given.
+ 11. L{ler.crew}: the engines over all configurations; L{ler.composing}: the
+     parts, put together, and anew after a reload.
+ 12. L{ler.tap}: the service, as C{twistd engine-router} starts it.
 
 C{docs/state-machine.rst} draws the slot.
 """

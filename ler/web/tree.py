@@ -5,7 +5,7 @@ What lives where: the tree of resources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from twisted.web.resource import Resource
@@ -16,7 +16,7 @@ from ler.engines.homes import whole_engines
 from ler.engines.ollama_cards import OllamaCards, refuse_cloud
 from ler.interfaces import Residency
 from ler.slot.slots import Slots
-from ler.web.admin import admin_tree
+from ler.web.admin import Jobs, admin_tree
 from ler.web.asking import Asking, Traits
 from ler.web.beats import Heart
 from ler.web.endpoints import Folder
@@ -45,6 +45,8 @@ def make_tree(
     cards: Mapping[str, OllamaCards],
     changed: Callable[[str], None],
     told: Mapping[str, Resource],
+    jobs: Jobs,
+    reload: Callable[[], Awaitable[Mapping[str, Any]]],
     clock: Any,
 ) -> Resource:
     """
@@ -52,6 +54,8 @@ def make_tree(
     @param changed: called with the key of an engine whose models may have
         changed.
     @param told: what the router tells about itself, by path.
+    @param jobs: the operator's.
+    @param reload: reads the configuration anew, and says what has changed.
     @return: the root.
     """
     engines = {key: engine for key, engine in config.engines.items() if engine.enabled}
@@ -118,7 +122,9 @@ def make_tree(
             "realtime": realtime,
             "api": ollama,
             "upstream": EnginePaths(catalog, passing, control_paths=control_paths),
-            "admin": admin_tree(slots, catalog, whole_engines(config, catalog), clock),
+            "admin": admin_tree(
+                slots, catalog, whole_engines(config, catalog), clock, jobs, reload
+            ),
             **told,
             "": FrontDoor(told[""]),
         }
