@@ -13,12 +13,15 @@ stand above it in this list, except L{ler.tap}, which composes them all:
      survives a restart), L{ler.metrics}, L{ler.logs}, L{ler.journal} (what
      happened lately), L{ler.notify} (what the service manager is told).
   5. L{ler.config}: strict YAML to frozen values.
-  6. L{ler.engines}: WHO serves a model, and how a process tree is owned.
-  7. L{ler.memory}: IS THERE ROOM, and has it really come back.
-  8. L{ler.slot}: WHEN an engine may have the memory; the state machine.
-  9. L{ler.web}: HOW BYTES FLOW between a client and the engine it was given.
- 10. L{ler.tap}: the service, as C{twistd engine-router} starts it.
- 11. L{ler.ctl} and L{ler.wizard}: the command line, which talks HTTP and
+  6. L{ler.reloading}: what a change of the configuration means.
+  7. L{ler.engines}: WHO serves a model, and how a process tree is owned.
+  8. L{ler.memory}: IS THERE ROOM, and has it really come back.
+  9. L{ler.slot}: WHEN an engine may have the memory; the state machine.
+ 10. L{ler.web}: HOW BYTES FLOW between a client and the engine it was given.
+ 11. L{ler.crew}: the engines over all configurations; L{ler.composing}: the
+     parts, put together, and anew after a reload.
+ 12. L{ler.tap}: the service, as C{twistd engine-router} starts it.
+ 13. L{ler.ctl} and L{ler.wizard}: the command line, which talks HTTP and
      writes YAML.
 
 C{docs/state-machine.rst} draws the slot.

@@ -82,6 +82,12 @@ class MissingModel(BadRequest):
     param = "model"
 
 
+class InvalidConfig(BadRequest):
+    """The configuration file is wrong, so that it is not taken over."""
+
+    code = "invalid_config"
+
+
 class InvalidPath(BadRequest):
     """The path is not in its one normal form."""
 

@@ -46,8 +46,17 @@ class Redaction:
         @param secrets: those that are known, such as the keys of the
             configuration.
         """
+        self._secrets: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """
+        @param secrets: further ones; what was one remains one.
+        """
+        self._secrets |= {secret for secret in secrets if len(secret) >= SHORTEST}
         # The longest first, since one may begin with another.
-        known = sorted({s for s in secrets if len(s) >= SHORTEST}, key=lambda s: (-len(s), s))
+        known = sorted(self._secrets, key=lambda secret: (-len(secret), secret))
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:

@@ -1,7 +1,7 @@
 # -*- test-case-name: ler.test.test_tap -*-
 """
-C{twistd engine-router}: its options, and the one place where the parts are
-put together and the real reactor is touched.
+C{twistd engine-router}: its options, its life as a service, and the one place
+where the real reactor is touched.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from prometheus_client import CollectorRegistry
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -25,48 +23,16 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
-from ler.config import Config, ConfigError, json_schema, load
-from ler.config.secrets import secrets_of
-from ler.engines.catalog import build_catalog
-from ler.engines.former import FormerEngine
-from ler.engines.homes import needs_of, preloaded, private_engines
-from ler.engines.listing import Listing
-from ler.engines.making import Surroundings, make_engine, make_logs
-from ler.engines.ollama_cards import make_cards
-from ler.engines.records import Records
-from ler.errors import EngineStartFailed
-from ler.interfaces import IModelLister, IStateStore, Residency, SettleReport
-from ler.journal import Journal
+from ler.composing import Parts
+from ler.config import Config, ConfigError, Loaded, json_schema, load
+from ler.errors import ShuttingDown
 from ler.listening import Listening
-from ler.logs import LEVELS, LogFileService, RequestLogService
-from ler.memory.hidden import HiddenMemory
-from ler.memory.memory import Memory
-from ler.memory.probes import machine_channels
-from ler.memory.unified import is_unified
-from ler.memory.unwatched import UnwatchedMemory
-from ler.metrics import Metrics
+from ler.logs import LogFileService, RequestLogService
 from ler.notify import Notifier
-from ler.redaction import Redaction
-from ler.slot.options import slot_options
-from ler.slot.policy import make_policy
+from ler.reloading import Changes, Reloader
 from ler.slot.record import Answered
 from ler.slot.slots import Slots
-from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateFile, StateLocked
-from ler.upstream import EngineEndpoints, Upstream, engine_agent
-from ler.web.engine_logs import Logs
-from ler.web.gate import MIB, make_gate
-from ler.web.own import own_resources
-from ler.web.record import Recorder
-from ler.web.relay import Relay, RelayOptions
-from ler.web.router_log import RouterLog
-from ler.web.site import RouterSite
-from ler.web.status import Status, watch_gauges
-from ler.web.tree import make_tree
-from ler.web.websocket import WebsocketOptions, Websockets, address_of
-
-IDLE_CONNECTIONS = 64
-"""How many idle connections are kept to one engine."""
 
 
 class Options(usage.Options):
@@ -116,7 +82,11 @@ def makeService(options: Options) -> Service:
     """
     from twisted.internet import reactor
 
-    return Router(options.loaded, os.environ, reactor)
+    # The service may have changed its working directory by the time of a reload.
+    path = os.path.abspath(options["config"])
+    threads: Any = reactor
+    read = partial(deferToThreadPool, threads, threads.getThreadPool(), load, path, os.environ)
+    return Router(options.loaded, os.environ, reactor, read)
 
 
 class Router(MultiService):
@@ -126,10 +96,17 @@ class Router(MultiService):
 
     _log = Logger()
 
-    def __init__(self, config: Config, environ: Mapping[str, str], reactor: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        reactor: Any,
+        read: Callable[[], Deferred[Loaded]],
+    ) -> None:
         """
         @param environ: the environment that engines inherit from.
         @param reactor: the real reactor, or one as capable.
+        @param read: reads the configuration anew.
         """
         super().__init__()
         self.setName("engine-router")
@@ -139,8 +116,17 @@ class Router(MultiService):
         self._state = StateDirectory(config.state_dir)
         self._parts: Parts | None = None
         self._listening: Listening | None = None
+        self._stopping = False
         self._notifier = Notifier(environ, reactor)
         self._notifier.setServiceParent(self)
+        self._reloader = Reloader(
+            read,
+            self._reload,
+            begun=self._notifier.reloading,
+            ended=self._notifier.reloaded,
+        )
+        if not is_attended():
+            HangupService(reactor, self._reloader.hear).setServiceParent(self)
         if config.log_file is not None:
             LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
                 self
@@ -165,13 +151,19 @@ class Router(MultiService):
     def _open(self) -> None:
         self._state.lock()
         path = self._config.state_file or os.path.join(self._state.path, "state.json")
-        parts = self._parts = build(
-            self._config, self._environ, self._reactor, StateFile(path), self._state, self._note
+        parts = self._parts = Parts(
+            self._config,
+            self._environ,
+            self._reactor,
+            StateFile(path),
+            self._state,
+            answered=self._note,
+            reload=self._reloader.reload,
         )
         self._listening = Listening(self._config.host, self._config.port, parts.site, self._reactor)
         self._listening.setServiceParent(self)
         parts.router_log.setServiceParent(self)
-        parts.slots.watch(lambda slot: self._notifier.status(occupation(parts.slots)))
+        parts.slots.watch(lambda slot: self._notifier.look(partial(occupation, parts.slots)))
         super().privilegedStartService()
 
     def _note(self, answered: Answered) -> None:
@@ -188,6 +180,11 @@ class Router(MultiService):
         self._parts.slots.preload(self._parts.preload)
         self._parts.listing.start()
 
+    def _reload(self, config: Config) -> Changes:
+        if self._parts is None or self._stopping:
+            raise ShuttingDown("the router is stopping")
+        return self._parts.reload(config)
+
     def stopService(self) -> Deferred[None]:
         """
         Accept nothing new, let answers end, stop or leave the engines.
@@ -195,193 +192,58 @@ class Router(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._stopping = True
         self._notifier.stopping()
         if self._listening is not None:
             await self._listening.disownServiceParent()
         if self._parts is not None:
             self._parts.listing.stop()
-            await self._parts.slots.close(leave=self._config.on_exit == "leave")
+            await self._parts.slots.close(leave=self._parts.config.on_exit == "leave")
         self._state.unlock()
         stopped = super().stopService()
         if isinstance(stopped, Deferred):
             await stopped
 
 
-@dataclass(frozen=True)
-class Parts:
+class HangupService(Service):
     """
-    What a router consists of.
-
-    @ivar preload: what is to be brought up first.
-    @ivar router_log: runs as long as the router.
+    Listens to C{SIGHUP}, where the platform has it.
     """
 
-    slots: Slots
-    site: RouterSite
-    listing: Listing
-    preload: Sequence[Residency]
-    router_log: Service
+    def __init__(self, reactor: Any, heard: Callable[[], None]) -> None:
+        """
+        @param heard: called, by the reactor, when the signal has come.
+        """
+        self._reactor = reactor
+        self._heard = heard
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """
+        Listen.
+        """
+        super().startService()
+        if hasattr(signal, "SIGHUP"):
+            self._before = signal.signal(signal.SIGHUP, self._handle)
+
+    def stopService(self) -> None:
+        """
+        Listen no more.
+        """
+        super().stopService()
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._before)
+
+    def _handle(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._heard)
 
 
-def build(
-    config: Config,
-    environ: Mapping[str, str],
-    reactor: Any,
-    store: IStateStore,
-    state: StateDirectory,
-    answered: Callable[[Answered], None] = lambda answered: None,
-) -> Parts:
+def is_attended() -> bool:
     """
-    Put the parts together.
-
-    @param answered: called with every request that was answered.
+    @return: whether somebody watches from a terminal, whose end is to be ours:
+        it is told by C{SIGHUP}, too.
     """
-    configured = {key: engine for key, engine in config.engines.items() if engine.enabled}
-    redact = Redaction(secrets_of(config))
-    journal = Journal(reactor)
-    catalog = build_catalog(config)
-    metrics = Metrics(CollectorRegistry())
-    threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-    surroundings = Surroundings(
-        reactor,
-        store,
-        state.path,
-        # Apart from the rest: whoever loses that still knows whose the engines are.
-        instance_of(StateFile(os.path.join(state.path, "instance.json"))),
-        environ,
-        threads,
-        is_unified(),
-        redact,
-    )
-    engines = {
-        key: make_engine(
-            engine,
-            [entry.upstream_name for entry in catalog.entries() if entry.engine == key],
-            surroundings,
-        )
-        for key, engine in configured.items()
-    }
-    records = Records(store)
-    former = {
-        key: FormerEngine(key, reactor=reactor, records=records, threads=threads)
-        for key in sorted(records.keys() - configured.keys())
-    }
-    memory = Memory(
-        machine_channels(free_too="drop_cache" in config.memory_assist),
-        reactor,
-        store,
-        needs=needs_of(config, catalog),
-        sizing={key: engine.sizing for key, engine in configured.items()},
-        timeout=config.swap_memory_settle_timeout_s,
-        assist=HiddenMemory(config.memory_assist, threads),
-        observe=partial(count_settle, metrics),
-    )
-    cards = make_cards(config, reactor)
-    listing = Listing(
-        catalog,
-        {
-            key: cards.get(key) or IModelLister(engine)
-            for key, engine in engines.items()
-            if configured[key].discover_models and IModelLister.providedBy(engine)
-        },
-        store=store,
-        clock=reactor,
-        interval=config.discover.refresh_interval_s,
-        keep=config.discover.state_ttl_s,
-    )
-
-    def swapped(swap: Swap) -> None:
-        count_swap(metrics, swap)
-        target = swap.incoming or swap.outgoing
-        slot = slots.exclusive if target is None else slots.of(target)
-        journal.swap_ended(slot.name, swap.describe(reactor.seconds()))
-        if swap.incoming is not None and swap.error is None:
-            listing.came_up(swap.incoming.engine)
-
-    slots = Slots(
-        {**{key: engines[key] for key in configured if configured[key].exclusive}, **former},
-        private_engines(config, engines, catalog),
-        make_policy=lambda: make_policy(config.scheduler.policy),
-        memory=memory,
-        private_memory=UnwatchedMemory(),
-        clock=reactor,
-        options=slot_options(config),
-        store=store,
-        swapped=swapped,
-        answered=answered,
-    )
-    upstreams = {
-        key: Upstream(
-            engine.base_url,
-            engine_agent(reactor, config.upstream_connect_timeout_s, IDLE_CONNECTIONS),
-            reactor,
-            engine.max_connections,
-        )
-        for key, engine in configured.items()
-    }
-    recorder = Recorder(metrics, journal, reactor)
-    relay = Relay(
-        slots,
-        upstreams,
-        reactor,
-        recorder,
-        RelayOptions(
-            heartbeats=config.swap_keepalive_enabled,
-            interval=config.swap_keepalive_interval_s,
-            heavy_interval=config.swap_keepalive_chunk_s,
-            grace=config.swap_keepalive_grace_s,
-            stall_timeout=config.client_stall_timeout_s,
-        ),
-    )
-    endpoints = EngineEndpoints(reactor, config.upstream_connect_timeout_s)
-    websockets = Websockets(
-        slots.acquire,
-        upstreams,
-        {key: address_of(engine.base_url, endpoints) for key, engine in configured.items()},
-        reactor,
-        recorder,
-        WebsocketOptions(
-            wait=config.websocket_wait_s,
-            idle=config.websocket_idle_s,
-            longest=int(config.max_websocket_message_mb * MIB),
-        ),
-        guarded=bool(config.api_keys),
-    )
-    watch_gauges(metrics, slots, upstreams, memory)
-    router_log = RouterLog(LEVELS[config.log_level], globalLogPublisher, redact)
-    root = make_tree(
-        config,
-        catalog=catalog,
-        slots=slots,
-        relay=relay,
-        websockets=websockets,
-        cards=cards,
-        changed=listing.came_up,
-        own=own_resources(
-            config,
-            catalog=catalog,
-            slots=slots,
-            memory=memory,
-            metrics=metrics,
-            journal=journal,
-            listing=listing,
-            status=Status(slots, engines, upstreams, catalog, memory),
-            logs=Logs(router_log, make_logs(configured, engines, surroundings), configured),
-            clock=reactor,
-        ),
-    )
-    gate = make_gate(
-        host=config.host,
-        api_keys=config.api_keys,
-        allowed_hosts=config.allowed_hosts,
-        allowed_origins=config.allowed_origins,
-        max_body_mb=config.max_body_mb,
-        max_upload_mb=config.max_upload_mb,
-        metrics_auth=config.metrics_auth,
-        cors=config.cors,
-    )
-    site = RouterSite(root, gate, state.spool, reactor)
-    return Parts(slots, site, listing, preloaded(config, catalog), router_log)
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
 def occupation(slots: Slots) -> str:
@@ -397,43 +259,6 @@ def occupation(slots: Slots) -> str:
         elif slot["resident"] is not None:
             words.append(f"serving {slot['resident']}")
     return "; ".join(words) or "nothing in memory"
-
-
-def instance_of(store: IStateStore) -> str:
-    """
-    @return: what marks the processes of this router, and of those that worked
-        in the same state folder before it.
-    """
-    instance = store.get("instance")
-    if not isinstance(instance, str) or not instance:
-        instance = uuid.uuid4().hex
-        store.put("instance", instance)
-    return instance
-
-
-def count_swap(metrics: Metrics, swap: Swap) -> None:
-    """
-    A swap has ended.
-    """
-    metrics.swap_ended(
-        to="none" if swap.incoming is None else swap.incoming.engine,
-        cause=swap.cause,
-        error=None if swap.error is None else swap.error.code,
-        seconds=swap.seconds or 0.0,
-        phases=swap.phases,
-    )
-    if isinstance(swap.error, EngineStartFailed) and swap.error.lacked_memory:
-        metrics.start_lacked_memory("none" if swap.report is None else swap.report.verdict)
-
-
-def count_settle(
-    metrics: Metrics, outgoing: str | None, incoming: str | None, report: SettleReport
-) -> None:
-    """
-    A wait for memory has ended.
-    """
-    # By engine: there may be any number of models.
-    metrics.settled((outgoing or "none").partition("/")[0], report)
 
 
 def raise_file_limit() -> None:

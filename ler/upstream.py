@@ -23,7 +23,13 @@ from twisted.web._newclient import HTTP11ClientProtocol
 from twisted.web.client import URI, Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http import NO_BODY_CODES
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.web.iweb import (
+    UNKNOWN_LENGTH,
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IResponse,
+)
 from zope.interface import implementer
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -365,6 +371,9 @@ class _Connection(HTTP11ClientProtocol):
     Leaves to an answer what says something of it beyond the connection:
     C{Connection} names headers that go no further, and C{Content-Length} may
     be that of a body which was not asked for.
+
+    After a body without a length it is not used again: llama.cpp closes it
+    then, whatever its headers say, and a request that is on its way is lost.
     """
 
     def request(self, request: Any) -> Deferred[IResponse]:
@@ -378,6 +387,8 @@ class _Connection(HTTP11ClientProtocol):
             for name in (b"connection", b"content-length"):
                 for value in parser.connHeaders.getRawHeaders(name, []):
                     response.headers.addRawHeader(name, value)
+            if response.length is UNKNOWN_LENGTH:
+                request.persistent = False
             return response
 
         return answer.addCallback(with_connection)

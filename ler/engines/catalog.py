@@ -149,9 +149,24 @@ class Catalog:
         @param engine: its key.
         """
         claimed = tuple(ids)
-        if self._claims.get((right, engine), ()) != claimed:
+        if self.claims(engine, right) != claimed:
             self._claims[right, engine] = claimed
             self._settle()
+
+    def inherit(self, former: Catalog, engines: Iterable[str]) -> None:
+        """
+        Take over what C{engines} have said since the router started.
+
+        @param former: the catalog of an earlier configuration.
+        """
+        for engine in engines:
+            self.claim(engine, Right.LIVE, former.claims(engine, Right.LIVE))
+
+    def claims(self, engine: str, right: Right) -> tuple[str, ...]:
+        """
+        @see: L{claim}
+        """
+        return self._claims.get((right, engine), ())
 
     def find(self, name: str, *, as_ollama: bool = False) -> Entry | None:
         """
@@ -218,7 +233,7 @@ class Catalog:
             self._add(entry)
         for right in Right:
             for key, owner in self._owners.items():
-                for id in self._claims.get((right, key), ()):
+                for id in self.claims(key, right):
                     # What people call their models goes before what engines do.
                     if id not in self._aliases:
                         self._add(owner.entry(id))

@@ -58,7 +58,8 @@ class Surroundings:
 def make_engine(config: Engine, names: Collection[str], around: Surroundings) -> IEngine:
     """
     @param config: its settings.
-    @param names: what its configured models are called in requests to it.
+    @param names: what its configured models are called in requests to it; they
+        may change, and be read again.
     @return: the engine that they describe.
     """
     raise TypeError(f"no engine is made of {type(config).__name__}")

@@ -9,7 +9,7 @@ part of the model to the CPU without a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -59,14 +59,15 @@ class OllamaServer:
 
     _log = Logger()
 
-    def __init__(self, config: Ollama, control: Control, names: Iterable[str] = ()) -> None:
+    def __init__(self, config: Ollama, control: Control, names: Collection[str] = ()) -> None:
         """
-        @param names: models as the configuration spells them; L{loaded} does so
-            too.
+        @param names: models as the configuration spells them at any time;
+            L{loaded} does so too.
         """
         self._config = config
         self._control = control
-        self._spelling = {normalized(name): name for name in names}
+        self._names = names
+        self._asked: dict[str, str] = {}
         # Those that run elsewhere are never listed: they are taken at our word.
         self._cloud: dict[str, None] = {}
 
@@ -116,8 +117,9 @@ class OllamaServer:
     async def _loaded(self) -> list[LoadedModel]:
         names = [_name(entry) for entry in await self._entries("/api/ps")]
         local = [name for name in names if not is_cloud(name)]
+        spelling = {**{normalized(name): name for name in self._names}, **self._asked}
         return [
-            LoadedModel(self._spelling.get(normalized(name), name), name)
+            LoadedModel(spelling.get(normalized(name), name), name)
             for name in (*local, *self._cloud)
         ]
 
@@ -125,7 +127,7 @@ class OllamaServer:
         return [_name(entry) for entry in await self._entries("/api/tags")]
 
     async def _load(self, model: str) -> None:
-        self._spelling[normalized(model)] = model
+        self._asked[normalized(model)] = model
         if is_cloud(model):
             self._cloud[model] = None
             return

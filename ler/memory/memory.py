@@ -83,6 +83,17 @@ class Memory:
         #: What was still on its way when the last wait ended, by channel.
         self._coming: dict[str, int] = {}
 
+    def reload(
+        self, *, needs: Mapping[str, int], sizing: Mapping[str, str], timeout: float
+    ) -> None:
+        """
+        The configuration has changed.  What is waited for goes on by the old
+        one.
+
+        @see: L{__init__}
+        """
+        self._needs, self._sizing, self._timeout = needs, sizing, timeout
+
     def shortfall(self, outgoing: str | None, incoming: str) -> InsufficientMemory | None:
         """
         @see: L{IMemory.shortfall}

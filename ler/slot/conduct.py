@@ -12,7 +12,7 @@ The slot owns its swaps, never a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -27,7 +27,7 @@ from ler.errors import (
     ShuttingDown,
     Withdrawn,
 )
-from ler.interfaces import IEngine, IPolicy, Residency
+from ler.interfaces import IPolicy, Residency
 from ler.slot.closing import CUT_GRACE_S, wind_up
 from ler.slot.demand import Demand
 from ler.slot.estimates import Estimates
@@ -37,6 +37,7 @@ from ler.slot.machine import Machine
 from ler.slot.options import SlotOptions
 from ler.slot.orphan import Orphan
 from ler.slot.outlook import Outlook
+from ler.slot.roster import Reload, Roster
 from ler.slot.states import MEMORY_MOVES, TABLE, Input, State
 from ler.slot.swap import Swapper
 from ler.slot.tickets import Order, Ticket
@@ -63,7 +64,7 @@ class Conduct:
     def __init__(
         self,
         name: str,
-        engines: Mapping[str, IEngine],
+        roster: Roster,
         swapper: Swapper,
         policy: IPolicy,
         estimates: Estimates,
@@ -73,7 +74,7 @@ class Conduct:
     ) -> None:
         """
         @param name: how logs call the slot.
-        @param engines: the rivals, by key.
+        @param roster: the rivals.
         @param answered: as of L{Turn}.
         """
         self.machine: Machine[State, Input] = Machine(
@@ -84,9 +85,9 @@ class Conduct:
         self.swapper = swapper
         self.resident: Residency | None = None
         self._name = name
-        self._engines = engines
+        self._roster = roster
         self._turn = Turn(
-            engines,
+            roster.engines,
             self.demand,
             self.leases,
             policy,
@@ -164,6 +165,9 @@ class Conduct:
         The resident is ready, or there is none: see what is to be done.
         """
         self.machine.forget()
+        if self.resident is not None and self._roster.is_going(self.resident.engine):
+            self._commit(None, "reload")
+            return
         step = self._turn.consider(self.resident)
         if isinstance(step, Switch):
             self._commit(step.target, step.cause)
@@ -210,6 +214,7 @@ class Conduct:
 
     def _enter(self, state: State, cause: str) -> None:
         self.machine.enter(state, cause)
+        self._roster.succeed(self._busy())
         if state not in MEMORY_MOVES:
             self.swapper.rest()
         self.demand.refuse_no_swap(self.resident if state is State.READY else None)
@@ -293,7 +298,9 @@ class Conduct:
         return stuck
 
     def _retry(self) -> None:
-        self.machine.perform(free_all(self._engines.values()), Input.FREED, Input.FREE_FAILED)
+        self.machine.perform(
+            free_all(self._roster.engines.values()), Input.FREED, Input.FREE_FAILED
+        )
 
     def _unblocked(self, _: object) -> None:
         self.demand.shut = None
@@ -308,7 +315,9 @@ class Conduct:
 
     def _settled(self, _: object) -> None:
         swap = self.swapper.swap
-        if swap.incoming is not None and self.demand.still(swap.incoming, swap.cause):
+        incoming = swap.incoming
+        belongs = incoming is not None and incoming.engine in self._roster.engines
+        if incoming is not None and belongs and self.demand.still(incoming, swap.cause):
             self._start()
         else:
             self.swapper.end()
@@ -337,6 +346,8 @@ class Conduct:
         if standby is None:
             return
         target, cause = standby
+        if target.engine not in self._roster.engines:
+            return
         if self.machine.state is State.EMPTY and self.demand.paused is None:
             self._commit(target, cause)
         else:
@@ -413,6 +424,52 @@ class Conduct:
         self.swapper.begin(target, None, "abandoned")
         self._free(cause)
 
+    # Another configuration.
+
+    def _reloaded(self, reload: Reload) -> None:
+        """
+        Take the new settings.  What is here, or comes, stays as it is until
+        it goes; the rest is replaced now.
+        """
+        self._options = reload.options
+        for part in (self.demand, self._turn, self.outlook):
+            part.options = reload.options
+        self._turn.policy = reload.policy
+        self._orphan.grace = reload.options.orphan_grace
+        self._roster.reload(reload.engines, reload.at_once, self._busy())
+        self.demand.disclaim(reload.objection)
+
+    def _reloaded_now(self, reload: Reload) -> None:
+        self._reloaded(reload)
+        self._consider()
+
+    def _reloaded_starting(self, reload: Reload) -> None:
+        self._reloaded(reload)
+        incoming = self.swapper.swap.incoming
+        assert incoming is not None
+        if self._roster.is_going(incoming.engine):
+            self._abandon_start("it is configured otherwise now")
+        else:
+            self._mind_orphan()
+
+    def _reloaded_draining(self, reload: Reload) -> None:
+        self._reloaded(reload)
+        self._left_draining()
+
+    def _busy(self) -> Collection[str]:
+        """
+        @return: the keys of the engines that are in use.
+        """
+        state, swap = self.machine.state, self.swapper.current
+        if state in (State.ADOPTING, State.BLOCKED, State.CLOSING):
+            return tuple(self._roster.engines)
+        used = [self.resident]
+        if swap is not None and state is State.STARTING:
+            used.append(swap.incoming)
+        if swap is not None and state is State.FREEING:
+            used.append(swap.outgoing)
+        return {residency.engine for residency in used if residency is not None}
+
     # Losing an engine.
 
     def _lost_at_boot(self, key: str, reason: RouterError) -> None:
@@ -476,7 +533,7 @@ class Conduct:
         self.demand.fulfil(reason)
         kept = self.resident.engine if leave and self.resident is not None else None
         self.machine.perform(
-            wind_up(self._engines, kept, self.leases, reason, self._clock),
+            wind_up(self._roster.engines, kept, self.leases, reason, self._clock),
             Input.CLOSED,
             Input.CLOSED,
         )

@@ -16,7 +16,7 @@ from ler.slot.cooldown import Cooldown
 from ler.slot.estimates import Estimates
 from ler.slot.options import SlotOptions
 from ler.slot.tickets import Order, Queue, Ticket
-from ler.slot.wish import Wish
+from ler.slot.wish import Priority, Terms, Wish
 
 UNASKED = frozenset({"restore", "preload"})
 """The causes of swaps that nobody need wait for."""
@@ -33,17 +33,21 @@ class Demand:
     @ivar order: what the operator asked for and has not got yet, or L{None}.
     @ivar paused: why the operator took the memory back, or L{None}.
     @ivar shut: what everybody is told while nobody can be served, or L{None}.
+    @ivar options: the settings of the slot.
     """
 
     def __init__(self, options: SlotOptions, estimates: Estimates, clock: IReactorTime) -> None:
-        self.queue = Queue(options.terms_of)
+        self.options = options
+        self.queue = Queue(self._terms_of)
         self.order: Order | None = None
         self.paused: str | None = None
         self.shut: RouterError | None = None
         self._cooldowns: defaultdict[Residency, Cooldown] = defaultdict(Cooldown)
-        self._options = options
         self._estimates = estimates
         self._clock = clock
+
+    def _terms_of(self, target: Residency, priority: Priority) -> Terms:
+        return self.options.terms_of(target, priority)
 
     def issue(self, target: Residency, wish: Wish, withdrawn: Callable[[], None]) -> Ticket:
         """
@@ -105,10 +109,10 @@ class Demand:
         """
         @return: which limit of the queue is passed.
         """
-        limit = self._options.max_queue
+        limit = self.options.max_queue
         if len(self.queue) > limit:
             return f"the queue is full: {limit} wait already (scheduler.max_queue)"
-        mine = self._options.max_queue_of.get(engine)
+        mine = self.options.max_queue_of.get(engine)
         if mine is not None and self.queue.length_of(engine) > mine:
             return f"the queue for engine {engine} is full: {mine} wait already (its max_queue)"
         return None
@@ -152,6 +156,29 @@ class Demand:
     def _refuse_where(self, chosen: Callable[[Residency], bool], reason: RouterError) -> None:
         for ticket in self.queue.take_where(chosen):
             ticket.refuse(reason)
+
+    def forget(self, engine: str) -> None:
+        """
+        C{engine} is another one than before: what failed may work now.
+        """
+        for target in [target for target in self._cooldowns if target.engine == engine]:
+            del self._cooldowns[target]
+
+    def disclaim(self, objection: Callable[[Residency], RouterError | None]) -> None:
+        """
+        Turn those away, and the order, that want what does not belong here any
+        more.
+
+        @param objection: tells why a target does not, or L{None}.
+        """
+        for ticket in self.queue.take_where(lambda target: objection(target) is not None):
+            reason = objection(ticket.target)
+            assert reason is not None
+            ticket.refuse(reason)
+        if self.order is not None and self.order.target is not None:
+            reason = objection(self.order.target)
+            if reason is not None:
+                self.fulfil(reason)
 
     # The order.
 

@@ -15,15 +15,14 @@ class Orphan:
     """
     A start that nobody waits for goes on, unless another model has been
     wanted, and this one not, for long enough.
+
+    @ivar grace: how long that is, in seconds.
     """
 
     def __init__(self, demand: Demand, clock: IReactorTime, grace: float) -> None:
-        """
-        @param grace: how long that is, in seconds.
-        """
         self._demand = demand
         self._clock = clock
-        self._grace = grace
+        self.grace = grace
         self._since: float | None = None
 
     def begin(self) -> None:
@@ -44,4 +43,4 @@ class Orphan:
         now = self._clock.seconds()
         if self._since is None:
             self._since = now
-        return self._since + self._grace - now if self._demand.queue else None
+        return self._since + self.grace - now if self._demand.queue else None

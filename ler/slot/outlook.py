@@ -30,6 +30,8 @@ LATEST_RETRY_S = 60.0
 class Outlook:
     """
     Looks ahead, by what was learned.
+
+    @ivar options: the settings of the slot.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Outlook:
         self._turn = turn
         self._swapper = swapper
         self._estimates = estimates
-        self._options = options
+        self.options = options
         self._clock = clock
 
     def expect(self, target: Residency, priority: Priority) -> Expectation:
@@ -58,7 +60,7 @@ class Outlook:
         @return: what a request may expect that would come now.
         """
         view, delay = self._foresee(target)
-        due = self._clock.seconds() + self._options.terms_of(target, priority).max_wait
+        due = self._clock.seconds() + self.options.terms_of(target, priority).max_wait
         return forecast(view, target, self._queue.ahead_of(target, priority), due, delay)
 
     def retry_after(self, target: Residency) -> float:
@@ -118,11 +120,11 @@ class Outlook:
             bound, or what cannot be avoided when that is more.
         """
         costs = {
-            target: self._estimates.costs(target, now, self._options.places(target))
+            target: self._estimates.costs(target, now, self.options.places(target))
             for target in self._estimates.wanted_lately(now)
         }
         return {
-            target: max(seconds, self._options.terms_of(target, Priority.INTERACTIVE).max_wait)
+            target: max(seconds, self.options.terms_of(target, Priority.INTERACTIVE).max_wait)
             for target, seconds in least_waits(costs).items()
         }
 

@@ -10,7 +10,7 @@ and may leave at any time; what others wait for goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -27,7 +27,9 @@ from ler.slot.forecast import Expectation
 from ler.slot.leases import Admission, Lease
 from ler.slot.options import SlotOptions
 from ler.slot.record import Answered
+from ler.slot.roster import Reload, Roster
 from ler.slot.states import Input, State
+from ler.slot.succession import Succession
 from ler.slot.swap import Swap, Swapper
 from ler.slot.tickets import Order
 from ler.slot.token import LoadingToken
@@ -57,6 +59,8 @@ class Slot:
         swapped: Callable[[Swap], None] = lambda swap: None,
         answered: Callable[[Answered], None] = lambda answered: None,
         wall: Callable[[], float] = time.time,
+        succession: Succession | None = None,
+        replaced: Callable[[str], None] = lambda key: None,
     ) -> None:
         """
         @param name: how logs and metrics call the slot.
@@ -67,9 +71,14 @@ class Slot:
         @param answered: called with every request that was let in and has
             ended, other than by the loss of its engine.
         @param wall: the time of day, for the history.
+        @param succession: that of all slots.
+        @param replaced: called with the key of an engine when another one, or
+            none, has taken its place.
         """
         self.name = name
-        self._engines = engines
+        self._succession = Succession() if succession is None else succession
+        self._roster = Roster(engines, self._succession, self._take_over)
+        self._replaced = replaced
         self._policy = policy
         self._clock = clock
         self._options = options
@@ -81,8 +90,10 @@ class Slot:
         self._estimates.restore(self._kept().get(name), engines)
         conduct = self._conduct = Conduct(
             name,
-            engines,
-            Swapper(engines, memory, token, clock, self._learn, wall),
+            self._roster,
+            Swapper(
+                self._roster.engines, memory, token, clock, self._learn, wall, self._succession
+            ),
             policy,
             self._estimates,
             clock,
@@ -102,7 +113,19 @@ class Slot:
         Find out what the engines hold already; until that is known, requests
         wait.  Called once, first.
         """
-        self._machine.perform(adopt(self._engines), Input.PROBED, Input.PROBE_FAILED)
+        self._machine.perform(self._adopt(), Input.PROBED, Input.PROBE_FAILED)
+
+    async def _adopt(self) -> Sequence[Residency]:
+        for engine in tuple(self._roster.engines.values()):
+            await self._succession.clear(engine)
+        # One that goes before it was ever looked at is none of ours.
+        return await adopt(
+            {
+                key: engine
+                for key, engine in self._roster.engines.items()
+                if not self._roster.is_going(key)
+            }
+        )
 
     def acquire(self, target: Residency, wish: Wish = ORDINARY) -> Deferred[Lease]:
         """
@@ -175,6 +198,14 @@ class Slot:
         first call counts.
         """
         self._machine.feed(Input.PRELOAD, target)
+
+    def reload(self, reload: Reload) -> None:
+        """
+        The configuration has changed.  Requests that run go on, and those that
+        wait do, unless there is an objection.
+        """
+        self._policy, self._options = reload.policy, reload.options
+        self._machine.feed(Input.RELOADED, reload)
 
     def close(self, leave: bool = False) -> Deferred[None]:
         """
@@ -250,7 +281,22 @@ class Slot:
         @return: how many requests each engine is answering.
         """
         counts = self._conduct.leases.by_engine()
-        return {key: counts[key] for key in self._engines}
+        return {key: counts[key] for key in self._roster.engines}
+
+    @property
+    def spent(self) -> bool:
+        """
+        @return: whether it has no engine any more, and nothing is left of those
+            that it had.
+        """
+        return self.state is State.EMPTY and not self._roster.engines
+
+    def is_stale(self, engine: str) -> bool:
+        """
+        @return: whether C{engine} is in use here, though it is configured
+            otherwise by now, or not at all.
+        """
+        return self._roster.is_stale(engine)
 
     def describe(self) -> dict[str, Any]:
         """
@@ -270,6 +316,12 @@ class Slot:
             "swap": swap,
             "last_swaps": last_swaps,
         }
+
+    def _take_over(self, key: str, engine: IEngine | None) -> None:
+        if engine is not None:
+            engine.watch(self)
+        self._demand.forget(key)
+        self._replaced(key)
 
     # What is learned.
 

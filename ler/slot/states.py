@@ -42,6 +42,7 @@ class Input(Enum):
     ORDER = "the operator asks for a swap or an unload"
     PRELOAD = "something is to be there before it is asked for"
     KEEP = "a client says how long it will want the resident"
+    RELOADED = "the configuration has changed"
     PROBED = "the boot probe has ended"
     PROBE_FAILED = "the boot probe found what can be neither owned nor ended"
     TICK = "the policy wants to be asked again"
@@ -67,6 +68,7 @@ _EVERYWHERE = {
     Input.ORDER: "_ordered",
     Input.PRELOAD: "_preload_in_vain",
     Input.KEEP: "_ignore",
+    Input.RELOADED: "_reloaded",
     Input.LOST: "_ignore",
 }
 _ONCE_ADOPTED = {
@@ -90,6 +92,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.ACQUIRE: "_arrive_now",
         Input.ORDER: "_ordered_now",
         Input.PRELOAD: "_preload_now",
+        Input.RELOADED: "_reloaded_now",
     },
     State.SETTLING: {
         **_ONCE_ADOPTED,
@@ -101,6 +104,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.ACQUIRE: "_arrive_starting",
         Input.WITHDRAW: "_mind_orphan",
         Input.ORDER: "_ordered_starting",
+        Input.RELOADED: "_reloaded_starting",
         Input.STARTED: "_started",
         Input.START_FAILED: "_start_failed",
         Input.ORPHANED: "_orphaned",
@@ -112,6 +116,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.RELEASE: "_ended_ready",
         Input.ORDER: "_ordered_now",
         Input.KEEP: "_keep",
+        Input.RELOADED: "_reloaded_now",
         Input.TICK: "_consider",
         Input.IDLE: "_idle",
         Input.LOST: "_lost_ready",
@@ -121,6 +126,7 @@ TABLE: dict[State, dict[Input, str]] = {
         Input.WITHDRAW: "_left_draining",
         Input.RELEASE: "_ended_draining",
         Input.ORDER: "_ordered_draining",
+        Input.RELOADED: "_reloaded_draining",
         Input.DRAIN_EXPIRED: "_drain_expired",
         Input.CUT_EXPIRED: "_cut_expired",
         Input.LOST: "_lost_draining",
@@ -141,6 +147,7 @@ TABLE: dict[State, dict[Input, str]] = {
         **_EVERYWHERE,
         Input.RELEASE: "_ended",
         Input.ORDER: "_ordered_in_vain",
+        Input.RELOADED: "_ignore",
         Input.CLOSED: "_all_closed",
     },
 }

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ler.errors import InsufficientMemory, RouterError
 from ler.interfaces import IEngine, IMemory, IRelease, Residency, SettleReport
+from ler.slot.succession import Succession
 from ler.slot.token import LoadingToken
 
 HISTORY = 50
@@ -27,8 +28,8 @@ class Swap:
     @ivar outgoing: what goes, or L{None} when the slot is empty.
     @ivar incoming: what comes, or L{None} when the slot is only emptied.
     @ivar cause: why, in a word: C{request}, C{operator}, C{idle}, C{lost},
-        C{failed}, C{abandoned}, C{restore}, C{preload}, C{crowded} or
-        C{unstuck}.
+        C{failed}, C{abandoned}, C{restore}, C{preload}, C{crowded},
+        C{reload} or C{unstuck}.
     @ivar phases: seconds by name: C{drain}, C{free}, C{settle}, C{start}.
     @ivar report: how the memory settled, once it has.
     @ivar error: the L{RouterError} for which the swap failed, or L{None}.
@@ -126,11 +127,13 @@ class Swapper:
         clock: IReactorTime,
         swapped: Callable[[Swap], None],
         wall: Callable[[], float] = time.time,
+        succession: Succession | None = None,
     ) -> None:
         """
         @param token: the one loading token of all slots.
         @param swapped: called with every finished L{Swap}.
         @param wall: the time of day, for the record.
+        @param succession: that of all slots.
         """
         self.current: Swap | None = None
         self.moved: Callable[[], None] = lambda: None
@@ -140,6 +143,7 @@ class Swapper:
         self._clock = clock
         self._swapped = swapped
         self._wall = wall
+        self._succession = Succession() if succession is None else succession
         self._history: deque[Swap] = deque(maxlen=HISTORY)
         self._release: IRelease | None = None
         self._has_token = False
@@ -198,9 +202,14 @@ class Swapper:
         @raise InsufficientMemory: when it is clear that the incoming engine's
             configured need will not be free.
         """
+        release, swap = self._release, self.swap
+        incoming = None if swap.incoming is None else self._engines.get(swap.incoming.engine)
+        if incoming is not None and self._succession.awaits(incoming):
+            # Another slot frees the one before it, for which it needs the token.
+            self.rest()
+            await self._succession.departed(incoming)
         await self._hold_token()
         self._enter("settle")
-        release, swap = self._release, self.swap
         assert release is not None
         report: SettleReport = await release.wait()
         self._release = None
@@ -223,6 +232,7 @@ class Swapper:
         self._enter("start")
         incoming = self.swap.incoming
         assert incoming is not None
+        await self._succession.tidy(incoming.engine)
         self._memory.starting(str(incoming))
         await self._engines[incoming.engine].bring_up(incoming.model)
         self._memory.started(str(incoming))

@@ -55,6 +55,8 @@ class Turn:
     Decides who is let in to the resident, and how long it stays.
 
     @ivar tenure: how the turn has gone so far.
+    @ivar policy: what decides.
+    @ivar options: the settings of the slot.
     """
 
     def __init__(
@@ -78,10 +80,10 @@ class Turn:
         self._engines = engines
         self._demand = demand
         self._leases = leases
-        self._policy = policy
+        self.policy = policy
         self._estimates = estimates
         self._clock = clock
-        self._options = options
+        self.options = options
         self._released = released
         self._answered = answered
         self._keep = NEVER
@@ -121,7 +123,7 @@ class Turn:
             lines,
             self.tenure,
             {
-                target: self._estimates.costs(target, now, self._options.places(target))
+                target: self._estimates.costs(target, now, self.options.places(target))
                 for target in seen
             },
         )
@@ -138,7 +140,7 @@ class Turn:
             if order.target != resident:
                 return Switch(order.target, "operator")
             self._demand.fulfil()
-        if resident is not None and resident.engine in self._options.pinned:
+        if resident is not None and resident.engine in self.options.pinned:
             self._demand.refuse_others(resident.engine, _pinned(resident.engine))
         decision = self._decide(resident)
         if not self._demand.queue:
@@ -157,7 +159,7 @@ class Turn:
         @return: what it says when nobody can be let in any more.
         """
         while True:
-            decision: Decision = self._policy.decide(self.view(resident))
+            decision: Decision = self.policy.decide(self.view(resident))
             if resident is None or not self._let_in(resident, decision.admit_before):
                 return decision
 
@@ -168,7 +170,7 @@ class Turn:
 
         @return: how many they were.
         """
-        free = self._options.places(target) - len(self._leases)
+        free = self.options.places(target) - len(self._leases)
         admitted = 0
         for ticket in self._demand.queue.take(target, before, free):
             lease = Lease(self._engines[target.engine], target, self._released)
@@ -200,8 +202,8 @@ class Turn:
         """
         if resident is None or self._leases:
             return None
-        limit = self._options.idle_unload.get(resident.engine, NEVER)
-        if resident.engine not in self._options.pinned:
+        limit = self.options.idle_unload.get(resident.engine, NEVER)
+        if resident.engine not in self.options.pinned:
             limit = min(limit, self._keep)
         return None if limit == NEVER else Reminder(self.tenure.idle_since + limit, Input.IDLE)
 

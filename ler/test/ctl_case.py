@@ -29,7 +29,7 @@ from ler.slot.slots import Slots
 from ler.test.http import Client, FakeAgent, open_site
 from ler.testing import FakeEngine, FakeMemory, FakeStateStore
 from ler.upstream import Upstream
-from ler.web.admin import admin_tree
+from ler.web.admin import Jobs, admin_tree
 from ler.web.admin_discover import discover_endpoint
 from ler.web.admin_explain import Explainer, explain_endpoint
 from ler.web.admin_history import history_endpoint
@@ -296,11 +296,12 @@ class RouterCommandCase(CommandCase):
         }
         status = Status(self.slots, self.engines, upstreams, catalog, self.memory)
         whole: dict[str, Residency | None] = {key: Residency(key) for key in self.engines}
-        admin = admin_tree(self.slots, catalog, whole, self.clock)
+        jobs = Jobs(self.clock)
+        admin = admin_tree(self.slots, catalog, whole, self.clock, jobs, lambda: succeed({}))
         explainer = Explainer(catalog, self.slots, self.memory, (), lambda target: 12.0)
         admin.putChild(b"explain", explain_endpoint(explainer))
         admin.putChild(b"history", history_endpoint(self.slots))
-        admin.putChild(b"discover", discover_endpoint(listing, catalog))
+        admin.putChild(b"discover", discover_endpoint(listing.ask, catalog))
         models = model_listing(catalog, lambda model: self.slots.of(model).resident == model)
         return Folder(
             {

@@ -238,6 +238,7 @@ class RouterCase(TestCase):
                 config,
                 port,
                 env={**os.environ, "PYTHONPATH": path, MARK: self._mark},
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

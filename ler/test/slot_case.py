@@ -5,7 +5,7 @@ and requests that remember what became of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,11 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.errors import InsufficientMemory, RouterError
-from ler.interfaces import IPolicy, Residency, SettleReport
+from ler.errors import InsufficientMemory, RouterError, UnknownModel
+from ler.interfaces import IEngine, IPolicy, Residency, SettleReport
 from ler.slot.leases import Lease
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
+from ler.slot.roster import Reload
 from ler.slot.slot import Slot
 from ler.slot.states import State
 from ler.slot.swap import Swap
@@ -185,6 +186,25 @@ class SlotTestCase(SynchronousTestCase):
             "wall": lambda: 1e9,
         }
         return Slot(name, engines, **{**settings, **changes})
+
+    def make_reload(
+        self,
+        engines: Mapping[str, IEngine] | None = None,
+        *,
+        options: SlotOptions | None = None,
+        at_once: Collection[str] = (),
+    ) -> Reload:
+        """
+        @param engines: those that there are now; those of before by default.
+        @param options: the new settings, likewise.
+        @return: what a new configuration says of the slot.
+        """
+        present = self.engines if engines is None else engines
+
+        def objection(target: Residency) -> RouterError | None:
+            return None if target.engine in present else UnknownModel(f"{target} is gone")
+
+        return Reload(present, self.policy, options or self.options, at_once, objection)
 
     # What happens to the slot.
 

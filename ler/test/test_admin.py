@@ -6,15 +6,24 @@ Tests for L{ler.web.admin}.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler.engines.catalog import Catalog, Entry
-from ler.errors import EngineStartFailed, EngineStuck, InternalError, Paused, UnknownPath
+from ler.errors import (
+    EngineStartFailed,
+    EngineStuck,
+    InternalError,
+    InvalidConfig,
+    Paused,
+    RouterError,
+    UnknownPath,
+)
 from ler.interfaces import Residency, SettleReport
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Join
@@ -51,13 +60,23 @@ class AdminTests(SynchronousTestCase):
             options=SlotOptions(),
         )
         self.slots.adopt()
+        self.wrong: RouterError | None = None
         catalog = Catalog(
             [Entry(f"model-{key}", key, key, key) for key in self.engines], {"alias": "model-b"}
         )
         residencies: dict[str, Residency | None] = {key: Residency(key) for key in self.engines}
         residencies["server"] = None
-        tree = admin_tree(self.slots, catalog, residencies, self.clock)
+        tree = admin_tree(
+            self.slots, catalog, residencies, self.clock, Jobs(self.clock), self.reload
+        )
         self.site = open_site(Folder({"admin": tree}), self.clock)
+
+    def reload(self) -> Deferred[Mapping[str, Any]]:
+        """
+        @return: what a reload changes.
+        """
+        self.events.append("reload")
+        return succeed({"added": ["engine c"]}) if self.wrong is None else fail(self.wrong)
 
     def tearDown(self) -> None:
         """
@@ -299,7 +318,7 @@ class AdminTests(SynchronousTestCase):
             b"application/json\xff",
         ):
             headers = {} if kind is None else {b"Content-Type": kind}
-            for name in (b"swap", b"unload", b"pause", b"resume"):
+            for name in (b"swap", b"unload", b"pause", b"resume", b"reload"):
                 reply = self.ask(b"POST", b"/admin/" + name, body, headers)
                 self.refused(reply, 415, "unsupported_media_type")
         kinds = {b"Content-Type": b"Application/JSON; charset=utf-8"}
@@ -308,13 +327,13 @@ class AdminTests(SynchronousTestCase):
     def test_bad_json(self) -> None:
         """What is no JSON object is refused."""
         for body in (b"{", b"[]", b'"a"', b"null", b"\xff", b"[" * 200_000, b'{"engine": "a"} x'):
-            for name in (b"swap", b"unload", b"pause", b"resume"):
+            for name in (b"swap", b"unload", b"pause", b"resume", b"reload"):
                 reply = self.ask(b"POST", b"/admin/" + name, body, IS_JSON)
                 self.refused(reply, 400, "invalid_json")
 
     def test_methods(self) -> None:
         """Orders are given by POST, jobs are looked at."""
-        for name in (b"swap", b"unload", b"pause", b"resume"):
+        for name in (b"swap", b"unload", b"pause", b"resume", b"reload"):
             for method in (b"GET", b"HEAD", b"PUT"):
                 reply = self.ask(method, b"/admin/" + name, b"{}", IS_JSON)
                 self.assertEqual((405, b"POST"), (reply.status, reply.one(b"allow")))
@@ -326,6 +345,21 @@ class AdminTests(SynchronousTestCase):
         """There is nothing else."""
         for target in (b"/admin", b"/admin/", b"/admin/x", b"/admin/swap/a", b"/admin/unload/x"):
             self.refused(self.ask(b"POST", target, b'{"engine":"a"}', IS_JSON), 404, "not_found")
+
+    # Reload.
+
+    def test_reload(self) -> None:
+        """The configuration is read anew, and what has changed is told."""
+        reply = self.order(b"/admin/reload")
+        self.assertEqual((200, {"added": ["engine c"]}), (reply.status, reply.json()))
+        self.assertEqual(["reload"], self.events)
+
+    def test_wrong(self) -> None:
+        """What is wrong with the configuration is told."""
+        self.wrong = InvalidConfig("config.yaml:3: prot: is no key")
+        reply = self.order(b"/admin/reload")
+        self.assertEqual(400, reply.status)
+        self.assertIn("config.yaml:3", reply.json()["error"]["message"])
 
     # Jobs.
 

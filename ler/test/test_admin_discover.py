@@ -65,7 +65,7 @@ class DiscoverTests(SynchronousTestCase):
             interval=0,
             keep=0,
         )
-        root = Folder({"discover": discover_endpoint(self.listing, self.catalog)})
+        root = Folder({"discover": discover_endpoint(self.listing.ask, self.catalog)})
         self.client = Client(open_site(root, self.clock))
 
     def tearDown(self) -> None:

@@ -207,6 +207,16 @@ class ClaimTests(SynchronousTestCase):
         self.catalog.claim("a", Right.LIVE, ["y"])
         self.assertEqual([None, "a", "b", "a"], [self.owner(id) for id in ("x", "y", "z", "w")])
 
+    def test_inherit(self) -> None:
+        """A later catalog knows what those engines have said that it is to
+        ask, and no more."""
+        self.catalog.claim("a", Right.LIVE, ["x"])
+        self.catalog.claim("b", Right.LIVE, ["y"])
+        self.catalog.claim("a", Right.SEEN, ["z"])
+        later = Catalog([entry("two", "b")], {}, [Owner("a"), Owner("b")])
+        later.inherit(self.catalog, ["a"])
+        self.assertEqual(["two", "x"], [model.id for model in later.entries()])
+
     def test_rights(self) -> None:
         """What an engine has goes before what a command line promises, that
         before what was seen; what is configured goes before all."""

@@ -19,6 +19,7 @@ ANSWERS = {
     "invalid_json": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "invalid_multipart": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "missing_model": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
+    "invalid_config": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "invalid_path": (400, "invalid_request_error", 400, "invalid_request_error", 400, None),
     "model_not_found": (404, "invalid_request_error", 404, "not_found_error", 404, None),
     "unsupported_by_engine": (

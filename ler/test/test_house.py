@@ -21,11 +21,14 @@ PACKAGE = Path(ler.__file__).parent
 # From top to bottom: a module imports from its own room and from those below its line.
 ROOMS = (
     ("tap", "demo", "__main__", "healthcheck"),
+    ("composing",),
+    ("crew",),
     ("ctl", "wizard"),
     ("web",),
     ("slot",),
     ("memory",),
     ("engines",),
+    ("reloading",),
     ("config",),
     (
         *("upstream", "state", "metrics", "logs", "notify", "listening", "waiters", "journal"),

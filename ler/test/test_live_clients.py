@@ -1,20 +1,44 @@
 # -*- test-case-name: ler.test.test_live_clients -*-
 """
-Live tests of a router whose clients are many, slow, or gone.
+Live tests of a router whose clients are many, slow, or gone, or libraries that
+people use.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from threading import Event, Thread
+from typing import Any, TypeVar
 
 import psutil
 
-from ler.test.live import Server, wait_for
-from ler.test.live_router import ENDLESS, RouterCase, read_events
+from ler.test.clients import check, fleet
+from ler.test.live import PATIENCE, Server, wait_for
+from ler.test.live_router import ENDLESS, RouterCase, read_events, url_of
 
 MIB = 1 << 20
+
+T = TypeVar("T")
+
+
+def needs(library: str) -> Callable[[T], T]:
+    """
+    @return: a decorator of tests that cannot run without C{library}.
+    """
+
+    def mark(test: Any) -> Any:
+        if find_spec(library) is None:
+            test.skip = f"needs {library}"
+        return test
+
+    return mark
 
 
 class HangUpTests(RouterCase):
@@ -134,6 +158,71 @@ class CrowdTests(RouterCase):
         self.assertEqual({200}, statuses)
         swaps = self.slot(router)["last_swaps"]
         self.assertEqual(["a", "b", "a"], [swap["to"] for swap in swaps])
+
+
+class LibraryTests(RouterCase):
+    """
+    Libraries for Python are used as L{ler.test.clients} does, with engines
+    whose answers are recorded.
+    """
+
+    def drive(self, name: str, *checks: str) -> None:
+        """
+        Run C{checks} with a library, and expect that nothing goes wrong.
+        """
+        # Streams begin before the engines do, and get heartbeats.
+        load = "--load-s=0.5"
+        engines = {
+            "tiny-birds": fleet.player("tiny-birds", load, f"--says={check.BIRDS}"),
+            "tiny-trees": fleet.player("tiny-trees", load, f"--says={check.TREES}"),
+            "tiny-embed": fleet.player("tiny-embed"),
+            **fleet.players(0),
+        }
+        soon = {"swap_keepalive_grace_s": 0.1, "swap_keepalive_interval_s": 0.1}
+        router = self.start(**fleet.configuration(engines), **soon)
+        ran = subprocess.run(
+            [sys.executable, "-m", f"ler.test.clients.drive_{name}", *checks],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "ROUTER": url_of(router.port),
+            },
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=3 * PATIENCE,
+        )
+        self.assertEqual(0, ran.returncode, ran.stdout)
+        _, *results = map(json.loads, ran.stdout.splitlines())
+        wrong = {result["check"]: result["wrong"] for result in results}
+        self.assertEqual(dict.fromkeys(checks), wrong)
+
+    @needs("openai")
+    def test_openai(self) -> None:
+        """OpenAI's asks for chats and responses, and hears of failures."""
+        self.drive(
+            "openai",
+            *("listing", "chat", "completion", "stream", "swap", "tools", "responses"),
+            *("embed", "unknown", "refused", "midstream"),
+        )
+
+    @needs("anthropic")
+    def test_anthropic(self) -> None:
+        """Anthropic's asks engines of OpenAI's kind, and hears of failures."""
+        self.drive(
+            "anthropic",
+            *("listing", "chat", "stream", "swap", "tools", "unknown", "refused", "midstream"),
+        )
+
+    @needs("ollama")
+    def test_ollama(self) -> None:
+        """Ollama's asks engines of OpenAI's kind, and hears of failures."""
+        self.drive(
+            "ollama",
+            *("listing", "chat", "stream", "generate", "load", "swap", "tools", "embed"),
+            *("unknown", "refused", "midstream"),
+        )
 
 
 def peak(router: Server) -> int:

@@ -136,6 +136,15 @@ class ShortfallTests(SynchronousTestCase):
         machine.start("a", 80)
         self.assertIsNone(machine.memory.shortfall("a", "b"))
 
+    def test_reload(self) -> None:
+        """
+        Another configuration has other needs.
+        """
+        machine = Machine(needs={"b": 500})
+        self.assertIsNotNone(machine.memory.shortfall(None, "b"))
+        machine.memory.reload(needs={"b": GIB}, sizing={}, timeout=1.0)
+        self.assertIsNone(machine.memory.shortfall(None, "b"))
+
     def test_does_not_fit(self) -> None:
         """
         What nobody could free is refused with the figures.

@@ -184,6 +184,17 @@ class LoadedTests(OllamaCase):
             self.successResultOf(loaded),
         )
 
+    def test_spelling_changes(self) -> None:
+        """
+        What it is called is looked up each time.
+        """
+        names = ["Nomic"]
+        self.server = OllamaServer(Ollama(key="o"), self.make()._control, names)
+        names[:] = ["NOMIC"]
+        loaded = self.server.loaded()
+        self.holds({"name": "nomic:latest"})
+        self.assertEqual([LoadedModel("NOMIC", "nomic:latest")], self.successResultOf(loaded))
+
     def test_cloud(self) -> None:
         """
         A model that runs elsewhere takes no memory here.

@@ -209,6 +209,12 @@ class PairTests(SlotTestCase):
         """
         self.slot.keep(A, 5.0)
 
+    def reloaded(self) -> None:
+        """
+        The configuration has changed, and nothing of the slot with it.
+        """
+        self.slot.reload(self.make_reload())
+
     def idle_(self) -> None:
         """
         The resident is not used.
@@ -366,6 +372,7 @@ class PairTests(SlotTestCase):
         Input.PROBE_FAILED: probe_failed,
         Input.PRELOAD: preload,
         Input.KEEP: keep,
+        Input.RELOADED: reloaded,
         Input.TICK: tick,
         Input.IDLE: idle_,
         Input.DRAIN_EXPIRED: drain_expired,

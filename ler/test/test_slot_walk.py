@@ -21,11 +21,13 @@ from ler.errors import (
     InsufficientMemory,
     ModelUnloaded,
     RouterError,
+    UnknownModel,
 )
 from ler.interfaces import Residency
 from ler.slot.fair import Fair
 from ler.slot.options import SlotOptions
 from ler.slot.policy import Fifo, Join
+from ler.slot.roster import Reload
 from ler.slot.slot import Slot
 from ler.slot.states import MEMORY_MOVES, State
 from ler.slot.token import LoadingToken
@@ -47,19 +49,21 @@ class HauntedEngine(SlowFakeEngine):
 
     @ivar there: whether anything of it is there.
     @ivar up: whether it is ready.
+    @ivar is_first: whether the slot had it from the beginning.
     """
 
     def __init__(self, key: str, walk: Walk) -> None:
         super().__init__(key, walk.trace)
         self.there = False
         self.up = False
+        self.is_first = not walk.known
         self._walk = walk
 
     def bring_up(self, model: str | None) -> Deferred[None]:
         """
         Nothing else may be there.
         """
-        there = [key for key, engine in self._walk.engines.items() if engine.there]
+        there = [engine.key for engine in self._walk.known if engine.there]
         assert not there, f"{there} there while {self.key} is brought up"
         assert not self._walk.outside, "brought up while another slot moves memory"
         self.there = True
@@ -138,13 +142,27 @@ class Walk:
         self.memory = FakeMemory()
         self.token = LoadingToken()
         self.engines: dict[str, HauntedEngine] = {}
+        self.known: list[HauntedEngine] = []
         self.engines.update({key: HauntedEngine(key, self) for key in "abc"})
+        self.meant: dict[str, HauntedEngine] = dict(self.engines)
+        self.known.extend(self.engines.values())
         self.policy = self.random.choice((Fifo(), Join(), Fair()))
         self.max_wait = self.random.choice((5.0, 60.0))
         self.places = self.random.choice(({}, {"a": 1, "c": 2}))
         self.drain_timeout = self.random.choice((None, 0.0, 30.0))
         self.idle_unload = self.random.choice(({}, {"a": 7.0, "c": 40.0}, {"b": 0.5}))
         self.pinned = self.random.choice(((), (), ("c",), ("a", "b")))
+        self.options = SlotOptions(
+            drain_timeout=self.drain_timeout,
+            orphan_grace=10.0,
+            max_queue=6,
+            max_queue_of={"b": 2},
+            max_concurrency=self.places,
+            terms={**TERMS, Priority.INTERACTIVE: Terms(self.max_wait)},
+            restore=self.random.random() < 0.3,
+            idle_unload=self.idle_unload,
+            pinned=self.pinned,
+        )
         self.slot = Slot(
             "walked",
             self.engines,
@@ -152,17 +170,8 @@ class Walk:
             memory=self.memory,
             token=self.token,
             clock=self.clock,
-            options=SlotOptions(
-                drain_timeout=self.drain_timeout,
-                orphan_grace=10.0,
-                max_queue=6,
-                max_queue_of={"b": 2},
-                max_concurrency=self.places,
-                terms={**TERMS, Priority.INTERACTIVE: Terms(self.max_wait)},
-                restore=self.random.random() < 0.3,
-                idle_unload=self.idle_unload,
-                pinned=self.pinned,
-            ),
+            replaced=self.replaced,
+            options=self.options,
         )
         self.clients: list[WhimsicalClient] = []
         self.held: list[WhimsicalClient] = []
@@ -185,7 +194,40 @@ class Walk:
         """
         return [client for client in self.clients if not client.over]
 
+    def targets(self) -> list[Residency]:
+        """
+        @return: what may be asked for.
+        """
+        return [target for target in TARGETS if target.engine in self.meant]
+
     # What may happen.
+
+    def reload(self) -> None:
+        """
+        An engine is another one, or none, or there again.
+        """
+        key = self.random.choice("abc")
+        self.meant = dict(self.meant)
+        was_there = self.meant.pop(key, None) is not None
+        if not was_there or not self.meant or self.random.random() < 0.6:
+            self.meant[key] = HauntedEngine(key, self)
+            self.known.append(self.meant[key])
+        meant = self.meant
+
+        def objection(target: Residency) -> RouterError | None:
+            return None if target.engine in meant else UnknownModel(str(target))
+
+        at_once = key if self.random.random() < 0.3 else ""
+        self.slot.reload(Reload(meant, self.policy, self.options, at_once, objection))
+
+    def replaced(self, key: str) -> None:
+        """
+        The slot has another engine than before.
+        """
+        if key in self.meant:
+            self.engines[key] = self.meant[key]
+        else:
+            del self.engines[key]
 
     def ask(self) -> None:
         """
@@ -196,7 +238,7 @@ class Walk:
             self.random.choice((*[None] * 8, 3.0, 30.0)),
             self.random.random() < 0.05,
         )
-        self.clients.append(WhimsicalClient(self, self.random.choice(TARGETS), wish))
+        self.clients.append(WhimsicalClient(self, self.random.choice(self.targets()), wish))
 
     def leave(self) -> None:
         """
@@ -214,13 +256,13 @@ class Walk:
         """
         The operator orders something.
         """
-        self.watch(self.slot.order(self.random.choice((*TARGETS, None))))
+        self.watch(self.slot.order(self.random.choice((*self.targets(), None))))
 
     def preload(self) -> None:
         """
         Something is to be there unasked.
         """
-        self.slot.preload(self.random.choice(TARGETS))
+        self.slot.preload(self.random.choice(self.targets()))
 
     def keep(self) -> None:
         """
@@ -273,11 +315,11 @@ class Walk:
         """
         An engine says what it holds.
         """
-        engine = self.random.choice([engine for engine in self.engines.values() if engine.asked])
+        engine = self.random.choice([engine for engine in self.known if engine.asked])
         chance = self.random.random()
         if chance < 0.1:
             engine.answer_failed(EngineStuck("a stranger"))
-        elif chance < 0.4:
+        elif chance < 0.4 and self.slot.state is State.ADOPTING and engine.is_first:
             engine.answer(*(target for target in TARGETS if target.engine == engine.key))
         else:
             engine.answer()
@@ -393,7 +435,8 @@ class Walk:
             (1, self.pause, self.random.random() < 0.3),
             (3, self.resume, self.paused),
             (9, self.adopt, not self.adopted and self.closed is None),
-            (9, self.answer, any(engine.asked for engine in engines)),
+            (1, self.reload, self.random.random() < 0.5),
+            (9, self.answer, any(engine.asked for engine in self.known)),
             (4, self.start, any(engine.starting for engine in engines)),
             (4, self.free, any(engine.freeing for engine in engines)),
             (1, self.lose, any(engine.up for engine in engines)),
@@ -536,7 +579,8 @@ class Walk:
         assert sum(self.slot.running.values()), "nothing is drained"
         target = self.slot.describe()["swap"]["to"]
         wanted = any(str(client.target) == target for client in waiting)
-        assert wanted or self.orders or self.unwatched, "drained for nobody"
+        reload = self.slot.describe()["swap"]["cause"] == "reload"
+        assert wanted or reload or self.orders or self.unwatched, "drained for nobody"
         if self.drain_timeout is not None:
             assert self.clock.getDelayedCalls(), "drained for ever"
 
@@ -590,7 +634,7 @@ class Walk:
             (self.settling(), self.settle_well),
             (bool(self.clock.getDelayedCalls()), self.wait_for_something),
         ]
-        ends.extend((engine.asked, engine.answer) for engine in engines)
+        ends.extend((engine.asked, engine.answer) for engine in self.known)
         ends.extend((engine.starting, engine.started) for engine in engines)
         ends.extend((engine.freeing, engine.freed) for engine in engines)
         possible = [end for pending, end in ends if pending]

@@ -216,6 +216,7 @@ class StatusTests(StatusCase):
         self.assertEqual(
             {
                 "ready": True,
+                "stale": False,
                 "slot": "exclusive",
                 "base_url": "http://a:1",
                 "in_flight": 1,

@@ -8,34 +8,32 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import yaml
-from prometheus_client import CollectorRegistry
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from ler import tap
-from ler.config import ApiKey, Config, Engine, GenericProcess, Model, Ollama, Remote
-from ler.errors import EngineStartFailed
-from ler.interfaces import Residency, SettleReport
-from ler.metrics import Metrics
+from ler.config import Config, Engine, GenericProcess, Loaded
+from ler.errors import ShuttingDown
+from ler.interfaces import Residency
 from ler.notify import Notifier
+from ler.reloading import Changes
 from ler.slot.record import Answered
-from ler.slot.swap import Swap
 from ler.slot.wish import Priority
 from ler.state import StateDirectory, StateLocked
-from ler.tap import Options, Parts, Router
-from ler.test.http import Client
-from ler.testing import FakeStateStore
+from ler.tap import HangupService, Options, Router
 
 
 def engine(key: str, **settings: Any) -> GenericProcess:
@@ -170,6 +168,12 @@ class FakeReactor(MemoryReactorClock):
         self.ports.append(FakePort(self.events))
         return self.ports[-1]
 
+    def callFromThread(self, call: Callable[..., None], *details: object) -> None:
+        """
+        @see: C{IReactorFromThreads.callFromThread}
+        """
+        call(*details)
+
     def getThreadPool(self) -> object:
         """
         @see: C{IReactorThreads.getThreadPool}
@@ -240,6 +244,30 @@ class FakeSlots:
         return self.closed
 
 
+class FakeParts:
+    """
+    The parts of a router, which do nothing.
+    """
+
+    site = "a site"
+    preload = (Residency("a"),)
+
+    def __init__(self, config: Config, slots: FakeSlots, events: list[str]) -> None:
+        self.config = config
+        self.slots = slots
+        self.listing = FakeListing(events)
+        self.router_log = Service()
+        self.reloaded: list[Config] = []
+
+    def reload(self, config: Config) -> Changes:
+        """
+        @see: L{Parts.reload<ler.composing.Parts.reload>}
+        """
+        self.reloaded.append(config)
+        self.config = config
+        return Changes(changed=("aliases",))
+
+
 class RouterTests(SynchronousTestCase):
     """
     A router starts and stops in order.
@@ -254,8 +282,11 @@ class RouterTests(SynchronousTestCase):
         self.slots = FakeSlots(self.events)
         self.folder = Path(self.mktemp()).resolve()
         self.stores: list[Any] = []
-        self.patch(tap, "build", self.build)
+        self.patch(tap, "Parts", self.build)
         self.patch(tap, "raise_file_limit", lambda: None)
+        self.patch(tap, "is_attended", lambda: False)
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.config = config_of(engine("a"), on_exit="leave")
 
     def build(
         self,
@@ -264,28 +295,32 @@ class RouterTests(SynchronousTestCase):
         reactor: object,
         store: object,
         state: object,
+        *,
         answered: Callable[[Answered], None],
+        reload: Callable[[], Any],
     ) -> Any:
         """
-        @see: L{tap.build}
+        @see: L{Parts<ler.composing.Parts>}
         """
         self.events.append("build")
         self.stores.append(store)
         self.answered = answered
-        return Parts(
-            cast(Any, self.slots),
-            cast(Any, "a site"),
-            cast(Any, FakeListing(self.events)),
-            [Residency("a")],
-            Service(),
-        )
+        self.ask_reload = reload
+        self.parts = FakeParts(config, self.slots, self.events)
+        return self.parts
 
     def router(self, **settings: Any) -> Router:
         """
         @return: a router that was not started.
         """
         settings = {"state_dir": str(self.folder), **settings}
-        return Router(config_of(engine("a"), **settings), {}, self.reactor)
+        return Router(config_of(engine("a"), **settings), {}, self.reactor, self.read)
+
+    def read(self) -> Deferred[Loaded]:
+        """
+        @return: what the file says now.
+        """
+        return succeed(Loaded(self.config, ("port 80 is odd",)))
 
     def test_start(self) -> None:
         """First the parts are built, then it listens, and then it finds out
@@ -337,6 +372,41 @@ class RouterTests(SynchronousTestCase):
         self.slots.moved(None)
         router.stopService()
         self.assertEqual(["STATUS=serving a", "STOPPING=1", "stop listening"], self.events)
+
+    def test_reload(self) -> None:
+        """The configuration is read anew when somebody asks, and decides how
+        the router ends."""
+        router = self.router()
+        router.privilegedStartService()
+        router.startService()
+        told = self.successResultOf(self.ask_reload())
+        self.assertEqual((["aliases"], []), (told["changed"], told["removed"]))
+        self.assertEqual([self.config], self.parts.reloaded)
+        stopped = router.stopService()
+        self.failureResultOf(self.ask_reload(), ShuttingDown)
+        self.reactor.ports[0].closed.callback(None)
+        self.slots.closed.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual("leave", self.events[-1])
+
+    def test_hangup(self) -> None:
+        """The configuration is read anew when the router is told to by a
+        signal, unless it runs in a terminal, whose end is its end."""
+        before = signal.getsignal(signal.SIGHUP)
+        router = self.router()
+        router.privilegedStartService()
+        router.startService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual([self.config], self.parts.reloaded)
+        self.reactor.ports[0].closed.callback(None)
+        self.slots.closed.callback(None)
+        self.successResultOf(router.stopService())
+        self.assertIs(before, signal.getsignal(signal.SIGHUP))
+        self.patch(tap, "is_attended", lambda: True)
+        attended = self.router(state_dir=self.mktemp())
+        attended.privilegedStartService()
+        attended.startService()
+        self.assertIs(before, signal.getsignal(signal.SIGHUP))
 
     def test_leave(self) -> None:
         """Engines are left running where the configuration says so."""
@@ -415,107 +485,39 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual(1, len(path.read_text().splitlines()))
 
 
-class BuildTests(SynchronousTestCase):
+class HangupTests(SynchronousTestCase):
     """
-    The parts, put together.
+    L{HangupService}: a signal becomes a call of the reactor.
     """
 
-    def open(self, config: Config, environ: Mapping[str, str] | None = None) -> None:
-        """
-        Build a router that runs nothing.
-        """
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        self.reactor = FakeReactor([])
-        self.parts = tap.build(
-            config, environ or {}, self.reactor, FakeStateStore(), StateDirectory(str(folder))
-        )
+    def test_life(self) -> None:
+        """It listens while it runs, and then whoever did before does."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        heard: list[str] = []
+        calls: list[Callable[[], None]] = []
+        reactor = SimpleNamespace(callFromThread=calls.append)
+        service = HangupService(reactor, lambda: heard.append("hangup"))
+        service.startService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual([], heard)
+        calls.pop()()
+        self.assertEqual(["hangup"], heard)
+        service.stopService()
+        self.assertIs(before, signal.getsignal(signal.SIGHUP))
 
-    def get(self, target: bytes, **headers: bytes) -> Any:
-        """
-        @return: the answer to a request, as JSON or as bytes.
-        """
-        client = Client(self.parts.site)
-        client.request(b"GET", target, {name.encode(): value for name, value in headers.items()})
-        reply = client.reply()
-        client.leave()
-        is_json = reply.one(b"content-type") == b"application/json"
-        return reply.json() if is_json else reply.body
-
-    def test_whole(self) -> None:
-        """Everything that can be looked at is there."""
-        self.open(
-            config_of(
-                engine("a"),
-                engine("bb", exclusive=False),
-                engine("off!", enabled=False),
-                models=(Model(id="m", engine="a"), Model(id="x", engine="off!")),
-                aliases={"small": "m"},
-            )
-        )
-        status = self.get(b"/status")
-        self.assertEqual(["a", "bb"], list(status["engines"]))
-        self.assertEqual(["exclusive", "bb"], [slot["slot"] for slot in status["slots"]])
-        listing = self.get(b"/v1/models")
-        self.assertEqual(["m", "small"], [model["id"] for model in listing["data"]])
-        self.assertEqual({"status": "ok"}, self.get(b"/health"))
-        self.assertIn(b'engine_router_engine_up{engine="bb"} 0.0', self.get(b"/metrics"))
-        self.assertIn(b"<!doctype html>", self.get(b"/", Accept=b"text/html"))
-        self.assertEqual(b"Ollama is running", self.get(b"/"))
-        self.assertEqual(2, len(self.get(b"/api/tags")["models"]))
-        self.assertEqual({"jobs": []}, self.get(b"/admin/jobs"))
-        self.assertEqual([], self.reactor.getDelayedCalls())
-
-    def test_servers(self) -> None:
-        """Servers swap model by model in the shared slot; what may live beside
-        others has a slot of its own."""
-        self.open(
-            config_of(
-                engine("a"),
-                Ollama(key="o"),
-                Remote(key="far", base_url="https://far.example", exclusive=False),
-                models=(
-                    Model(id="chat", engine="o"),
-                    Model(id="code", engine="o"),
-                    Model(id="embed", engine="o", exclusive=False),
-                ),
-                preload=("embed", "code"),
-            )
-        )
-        slots = self.parts.slots
-        self.assertEqual(["exclusive", "far", "o/embed"], [slot.name for slot in slots.all])
-        self.assertEqual([Residency("o", "embed"), Residency("o", "code")], self.parts.preload)
-        client = Client(self.parts.site)
-        is_json = {b"Content-Type": b"application/json"}
-        client.request(b"POST", b"/admin/swap", is_json, b'{"engine": "o"}')
-        self.assertIn("name the 'model'", client.reply().json()["error"]["message"])
-        client.leave()
-
-    def test_guarded(self) -> None:
-        """The gate is that of the configuration."""
-        self.open(config_of(engine("a"), api_keys=(ApiKey(("admin",), "secret"),)))
-        self.assertEqual("invalid_api_key", self.get(b"/status")["error"]["code"])
-        self.assertIn("version", self.get(b"/status", Authorization=b"Bearer secret"))
-        foreign = self.get(b"/status", Origin=b"http://evil.example")
-        self.assertEqual("foreign_host", foreign["error"]["code"])
-
-    def test_control_paths(self) -> None:
-        """What one engine calls a control path is one for all."""
-        self.open(
-            config_of(
-                engine("a", control_paths=("/v1/drop",)), engine("bb", control_paths=("/stop",))
-            )
-        )
-        for target in (b"/v1/drop", b"/v1/stop"):
-            client = Client(self.parts.site)
-            client.request(b"POST", target, body=b'{"model": "m"}')
-            self.assertEqual("control_path", client.reply().json()["error"]["code"])
-            client.leave()
+    def test_attended(self) -> None:
+        """Where somebody watches from a terminal its end is ours."""
+        for stdin, attended in ((None, False), (SimpleNamespace(closed=True), False)):
+            self.patch(sys, "stdin", stdin)
+            self.assertEqual(attended, tap.is_attended())
+        self.patch(sys, "stdin", SimpleNamespace(closed=False, isatty=lambda: True))
+        self.assertTrue(tap.is_attended())
 
 
 class PartsTests(SynchronousTestCase):
     """
-    What the composition needs beside the parts.
+    What the service needs beside the parts.
     """
 
     def test_occupation(self) -> None:
@@ -531,19 +533,6 @@ class PartsTests(SynchronousTestCase):
         ):
             slots.described = [{**idle, **change} for change in changes]
             self.assertEqual(said, tap.occupation(cast(Any, slots)))
-
-    def test_instance(self) -> None:
-        """A router keeps its mark over restarts; what is no mark is
-        replaced."""
-        store = FakeStateStore()
-        mark = tap.instance_of(store)
-        self.assertEqual(mark, tap.instance_of(store))
-        damage: object
-        for damage in (None, "", 5, []):
-            store.put("instance", damage)
-            new = tap.instance_of(store)
-            self.assertNotEqual(mark, new)
-            self.assertEqual(new, store.get("instance"))
 
     def test_file_limit(self) -> None:
         """As many files may be open as the system allows; where it does not
@@ -561,46 +550,3 @@ class PartsTests(SynchronousTestCase):
         self.patch(resource, "getrlimit", lambda which: (4096, 4096))
         tap.raise_file_limit()
         self.assertEqual(1, len(limits))
-
-
-class CountingTests(SynchronousTestCase):
-    """
-    What becomes of swaps in the metrics.
-    """
-
-    def setUp(self) -> None:
-        """
-        Count anew.
-        """
-        self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
-
-    def value(self, name: str, **labels: str) -> float | None:
-        """
-        @return: the value of a series, L{None} where there is none.
-        """
-        return self.registry.get_sample_value(f"engine_router_{name}", labels)
-
-    def test_swap(self) -> None:
-        """A swap is counted with its target, cause, phases and result."""
-        swap = Swap(None, Residency("a"), "request", 0.0, 0.0)
-        swap.enter("start", 1.0)
-        swap.end(4.0, None)
-        tap.count_swap(self.metrics, swap)
-        self.assertEqual(1, self.value("swaps_total", to="a", cause="request", result="ok"))
-        self.assertEqual(3, self.value("swap_phase_seconds_sum", phase="start"))
-
-    def test_unload(self) -> None:
-        """A swap to nothing is one to none."""
-        swap = Swap(Residency("a"), None, "operator", 0.0, 0.0)
-        swap.end(4.0, EngineStartFailed("no"))
-        tap.count_swap(self.metrics, swap)
-        labels = {"to": "none", "cause": "operator", "result": "engine_start_failed"}
-        self.assertEqual(1, self.value("swaps_total", **labels))
-
-    def test_settle(self) -> None:
-        """A wait for memory is counted with its verdict."""
-        report = SettleReport("settled", 0.5, fields={"returned_ratio": 0.9})
-        tap.count_settle(self.metrics, None, "a", report)
-        self.assertEqual(1, self.value("settle_total", verdict="settled"))
-        self.assertEqual(1, self.value("settle_returned_ratio_count", engine="none"))

@@ -667,6 +667,23 @@ class EngineAgentTests(SynchronousTestCase):
         self.send()
         self.assertEqual(len(self.reactor.tcpClients), 2)
 
+    def test_used_up(self) -> None:
+        """
+        After a body without a length a connection is not used again, however
+        well the engine speaks of it.
+        """
+        answer = self.send()
+        protocol, transport = self.reactor.accept()
+        protocol.dataReceived(
+            b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=100\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
+        got = self.successResultOf(answer)
+        self.assertEqual(self.successResultOf(readBody(got.response)), b"abc")
+        self.assertTrue(transport.disconnecting)
+        self.send()
+        self.assertEqual(len(self.reactor.tcpClients), 2)
+
     def test_never_sent_twice(self) -> None:
         """
         A request that got no answer is not sent again, not even one without a

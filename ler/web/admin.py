@@ -1,6 +1,7 @@
 # -*- test-case-name: ler.test.test_admin -*-
 """
-What the operator may do: swap, unload, pause and resume, and see how it goes.
+What the operator may do: swap, unload, pause, resume and reload, and see how
+it goes.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,14 +128,20 @@ def _as_error(failure: Failure) -> RouterError:
 
 
 def admin_tree(
-    slots: Slots, catalog: Catalog, engines: Mapping[str, Residency | None], clock: IReactorTime
+    slots: Slots,
+    catalog: Catalog,
+    engines: Mapping[str, Residency | None],
+    clock: IReactorTime,
+    jobs: Jobs,
+    reload: Callable[[], Awaitable[Mapping[str, Any]]],
 ) -> Folder:
     """
     @param engines: what to bring up for an engine that is named by its key;
         L{None} where that is one of several models, which has to be named.
+    @param jobs: what was asked for before, and will be.
+    @param reload: reads the configuration anew, and says what has changed.
     @return: the resources under C{/admin}.
     """
-    jobs = Jobs(clock)
 
     def started(request: Any, what: str, work: Deferred[Any]) -> Any:
         job, ended = jobs.run(what, work)
@@ -160,6 +167,10 @@ def admin_tree(
         slots.resume()
         return {"resumed": True}
 
+    async def renew(request: Any) -> Any:
+        asked_document(request)
+        return await reload()
+
     async def show(request: Any) -> Any:
         id = b"/".join(request.postpath).decode("latin-1")
         return jobs.get(id).describe(clock.seconds()) if id else {"jobs": jobs.describe()}
@@ -170,6 +181,7 @@ def admin_tree(
             "unload": Endpoint({"POST": unload}),
             "pause": Endpoint({"POST": pause}),
             "resume": Endpoint({"POST": resume}),
+            "reload": Endpoint({"POST": renew}),
             "jobs": Endpoint({"GET": show}, tail=True),
         }
     )

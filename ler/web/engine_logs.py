@@ -5,7 +5,7 @@ What engines print, and what the router logs, for whoever wants to look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ler.errors import BadRequest, UnknownPath
@@ -27,13 +27,19 @@ class Logs:
     The logs that there are.
     """
 
-    def __init__(self, router: ILog, engines: Mapping[str, ILog], known: Mapping[str, Any]) -> None:
+    def __init__(self, router: ILog, engines: Mapping[str, ILog], known: Collection[str]) -> None:
         """
         @param router: of the router itself.
         @param engines: of those engines that have one here, by key.
-        @param known: all engines, by key.
+        @param known: the keys of all engines.
         """
         self._router = router
+        self.renew(engines, known)
+
+    def renew(self, engines: Mapping[str, ILog], known: Collection[str]) -> None:
+        """
+        There are other engines now; as of L{__init__}.
+        """
         self._engines = engines
         self._known = known
 

@@ -5,7 +5,7 @@ What the router tells about itself, and what may be ordered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from twisted.web.resource import Resource
@@ -13,12 +13,11 @@ from twisted.web.resource import Resource
 from ler.config import Config
 from ler.engines.catalog import Catalog
 from ler.engines.homes import whole_engines
-from ler.engines.listing import Listing
 from ler.interfaces import IMemory
 from ler.journal import Journal
 from ler.metrics import Metrics
 from ler.slot.slots import Slots
-from ler.web.admin import admin_tree
+from ler.web.admin import Jobs, admin_tree
 from ler.web.admin_discover import discover_endpoint
 from ler.web.admin_explain import Explainer, explain_endpoint
 from ler.web.admin_history import history_endpoint
@@ -39,12 +38,20 @@ def own_resources(
     memory: IMemory,
     metrics: Metrics,
     journal: Journal,
-    listing: Listing,
+    ask_engines: Callable[[], Awaitable[Mapping[str, Any]]],
     status: Status,
+    feed: Feed,
     logs: Logs,
+    audience: Audience,
+    jobs: Jobs,
+    reload: Callable[[], Awaitable[Mapping[str, Any]]],
     clock: Any,
 ) -> Mapping[str, Resource]:
     """
+    @param ask_engines: asks all engines for their models.
+    @param audience: those who listen to streams of events.
+    @param jobs: the operator's.
+    @param reload: reads the configuration anew, and says what has changed.
     @return: the resources by the first segment of their path; the page for
         people at the empty one.
     """
@@ -52,13 +59,11 @@ def own_resources(
     explainer = Explainer(
         catalog, slots, memory, pinned, expect=lambda target: slots.expect(target).seconds
     )
-    admin = admin_tree(slots, catalog, whole_engines(config, catalog), clock)
+    admin = admin_tree(slots, catalog, whole_engines(config, catalog), clock, jobs, reload)
     admin.putChild(b"requests", requests_endpoint(journal))
     admin.putChild(b"explain", explain_endpoint(explainer))
     admin.putChild(b"history", history_endpoint(slots))
-    admin.putChild(b"discover", discover_endpoint(listing, catalog))
-    audience = Audience(clock)
-    feed = Feed(status.document, slots, journal, memory, logs, clock)
+    admin.putChild(b"discover", discover_endpoint(ask_engines, catalog))
     return {
         "admin": admin,
         "events": events_resource(feed, logs, audience),

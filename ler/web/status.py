@@ -73,6 +73,7 @@ class Status:
         upstream = self._upstreams[key]
         return {
             "ready": self._slots.has_ready(key),
+            "stale": self._slots.is_stale(key),
             "slot": self._slots.of(Residency(key)).name,
             "base_url": self._engines[key].base_url,
             "in_flight": self._slots.running(key),

@@ -1,0 +1,1 @@
+``SIGHUP`` and ``POST /admin/reload`` read the configuration anew: a wrong file changes nothing and the answer says why, engines that have not changed run on, waiting clients wait on; a resident that has changed is ``stale`` in ``/status`` until it is freed, one that was removed is drained and freed.
