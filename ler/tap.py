@@ -172,7 +172,7 @@ class Router(MultiService):
         self._listening = Listening(self._config.host, self._config.port, parts.site, self._reactor)
         self._listening.setServiceParent(self)
         parts.router_log.setServiceParent(self)
-        parts.slots.watch(lambda slot: self._notifier.status(occupation(parts.slots)))
+        parts.slots.watch(lambda slot: self._notifier.look(partial(occupation, parts.slots)))
         super().privilegedStartService()
 
     def startService(self) -> None:

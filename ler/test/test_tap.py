@@ -28,7 +28,7 @@ from ler.config import Config, Engine, GenericProcess, Model, Ollama, Remote
 from ler.errors import EngineStartFailed
 from ler.interfaces import Residency, SettleReport
 from ler.metrics import Metrics
-from ler.notify import Notifier
+from ler.notify import MOMENT_S, Notifier
 from ler.slot.swap import Swap
 from ler.state import StateDirectory, StateLocked
 from ler.tap import Options, Parts, Router
@@ -326,6 +326,7 @@ class RouterTests(SynchronousTestCase):
         del self.events[:]
         self.slots.described = [{"resident": "a", "swap": None, "stuck": None}]
         self.slots.moved(None)
+        self.reactor.advance(MOMENT_S)
         router.stopService()
         self.assertEqual(["STATUS=serving a", "STOPPING=1", "stop listening"], self.events)
 
