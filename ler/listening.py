@@ -40,12 +40,10 @@ class Place(NamedTuple):
 
     @ivar endpoint: the endpoint description.
     @ivar text: how people write it.
-    @ivar port: the TCP port, or L{None}.
     """
 
     endpoint: str
     text: str
-    port: int | None
 
 
 class Listening(MultiService):
@@ -61,11 +59,10 @@ class Listening(MultiService):
         @param port: the configured port.
         """
         super().__init__()
-        self._port = port
         self._clock = reactor
-        passed = [*passed_places(reactor)]
-        self._moment = MOMENT_S if passed else 0.0
-        self._places = passed or [configured_place(host, port)]
+        self._configured = configured_place(host, port)
+        self._passed = [*passed_places(reactor)]
+        self._places = self._passed or [self._configured]
         for place in self._places:
             service = strports.service(place.endpoint, factory, reactor=reactor)
             service.setServiceParent(self)
@@ -77,11 +74,11 @@ class Listening(MultiService):
         super().startService()
         places = ", ".join(place.text for place in self._places)
         self._log.info("engine-router on {places}", places=places)
-        if self._port not in [place.port for place in self._places]:
+        if self._configured.text not in [place.text for place in self._places]:
             self._log.warn(
-                "port {port} of the configuration has no effect: the service manager opened "
-                "{places}; change one of them",
-                port=self._port,
+                "{configured} of the configuration has no effect: the service manager opened "
+                "{places}; let both say the same",
+                configured=self._configured.text,
                 places=places,
             )
 
@@ -96,8 +93,8 @@ class Listening(MultiService):
 
     async def _stop(self) -> None:
         await super().stopService()
-        if self._moment:
-            await deferLater(self._clock, self._moment)
+        if self._passed:
+            await deferLater(self._clock, MOMENT_S)
 
 
 def configured_place(host: str, port: int) -> Place:
@@ -107,7 +104,7 @@ def configured_place(host: str, port: int) -> Place:
     kind = "tcp6" if ":" in host else "tcp"
     interface = quoteStringArgument(host)
     endpoint = f"{kind}:{port}:backlog={BACKLOG}:interface={interface}"
-    return Place(endpoint, _url(host, port), port)
+    return Place(endpoint, _url(host, port))
 
 
 def passed_places(reactor: Any) -> Iterator[Place]:
@@ -125,10 +122,8 @@ def passed_places(reactor: Any) -> Iterator[Place]:
             domain = passed.family.name.removeprefix("AF_")
             address = passed.getsockname()
         endpoint = f"systemd:domain={domain}:index={index}"
-        if isinstance(address, tuple):
-            yield Place(endpoint, _url(*address[:2]), address[1])
-        else:
-            yield Place(endpoint, str(address), None)
+        text = _url(*address[:2]) if isinstance(address, tuple) else str(address)
+        yield Place(endpoint, text)
 
 
 def _url(host: str, port: int) -> str:

@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+
+MOMENT_S = 0.2
+"""How long changes are gathered before they are told."""
 
 
 def send(address: str, message: bytes) -> None:
@@ -52,9 +55,12 @@ class Notifier(Service):
         @param environ: the environment that the router was started with.
         @param send: sends a datagram.
         """
-        self._address = environ.get("NOTIFY_SOCKET", "")
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = address if address.startswith(("/", "@")) else None
+        self._clock = clock
         self._send = send
         self._status = ""
+        self._looking: IDelayedCall | None = None
         self._beat_s = _watchdog_s(environ) / 2
         self._beating = LoopingCall(self._tell, "WATCHDOG=1")
         self._beating.clock = clock
@@ -75,12 +81,23 @@ class Notifier(Service):
         super().stopService()
         if self._beating.running:
             self._beating.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
-    def status(self, text: str) -> None:
+    def look(self, describe: Callable[[], str]) -> None:
         """
-        Say in a line what the router does; the same is not said again.
+        Something has changed.  Say in a moment what the router does then,
+        unless that was said already.
+
+        @param describe: says it.
         """
-        text = " ".join(text.split())
+        if self._address is not None and self._looking is None:
+            self._looking = self._clock.callLater(MOMENT_S, self._say, describe)
+
+    def _say(self, describe: Callable[[], str]) -> None:
+        self._looking = None
+        text = " ".join(describe().split())
         if text != self._status:
             self._status = text
             self._tell(f"STATUS={text}")
@@ -104,7 +121,7 @@ class Notifier(Service):
         self._tell("STOPPING=1")
 
     def _tell(self, *lines: str) -> None:
-        if not self._address.startswith(("/", "@")):
+        if self._address is None:
             return
         try:
             self._send(self._address, "\n".join(lines).encode())

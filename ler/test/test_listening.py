@@ -60,7 +60,7 @@ class ListeningTests(SynchronousTestCase):
     def test_last_clients(self) -> None:
         """Where a socket outlives the router, those who were let in just
         before have a moment to say what they want."""
-        place = Place("tcp:1234", "http://127.0.0.1:1234", 1234)
+        place = Place("tcp:1234", "http://127.0.0.1:1234")
         self.patch(ler.listening, "passed_places", lambda reactor: iter([place]))
         listening = self.listening("127.0.0.1")
         listening.privilegedStartService()

@@ -154,8 +154,8 @@ class ServiceTests(TestCase):
             self.assert_healthy(waiting)
         self.assertNotIn("has no effect", self.log.read_text())
 
-    def test_other_port(self) -> None:
-        """That the configuration names another port than the manager opened
+    def test_other_place(self) -> None:
+        """That the configuration names another place than the manager opened
         is told, with both."""
         with socket.create_server(("::1", 0), family=socket.AF_INET6) as passed:
             opened = passed.getsockname()[1]
@@ -163,7 +163,7 @@ class ServiceTests(TestCase):
             wait_for(lambda: "has no effect" in self.log.read_text())
         said = self.log.read_text()
         self.assertIn(f"engine-router on http://[::1]:{opened}", said)
-        self.assertIn(f"port {self.port} of the configuration has no effect", said)
+        self.assertIn(f"http://127.0.0.1:{self.port} of the configuration has no effect", said)
 
     def test_unix(self) -> None:
         """A socket of the file system will do."""

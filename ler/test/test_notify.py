@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from ler.notify import Notifier
+from ler.notify import MOMENT_S, Notifier
 
 ADDRESS = "/run/systemd/notify"
 
@@ -88,14 +88,31 @@ class NotifierTests(SynchronousTestCase):
             self.assert_calm(self.notifier(WATCHDOG_USEC=microseconds))
 
     def test_status(self) -> None:
-        """What the router does is told in one line, when it is something
-        else."""
+        """What the router does is told in one line, a moment after it has
+        changed, when it is something else."""
         notifier = self.notifier()
-        for text in ("serving a", "serving a", "swapping\nto b", "serving a"):
-            notifier.status(text)
+        texts = iter(["serving a", "serving a", "swapping\nto b", "serving a"])
+        for _ in range(4):
+            notifier.look(lambda: next(texts))
+            self.clock.advance(MOMENT_S)
         self.assertEqual(
             ["STATUS=serving a", "STATUS=swapping to b", "STATUS=serving a"], self.told
         )
+
+    def test_many_changes(self) -> None:
+        """Of many changes in a moment the last is told; of those before the
+        end, none."""
+        notifier = self.notifier()
+        notifier.startService()
+        now = "serving a"
+        for _ in range(3):
+            notifier.look(lambda: now)
+        now = "serving b"
+        self.clock.advance(MOMENT_S)
+        self.assertEqual(["READY=1", "STATUS=serving b"], self.told)
+        notifier.look(lambda: "serving c")
+        notifier.stopService()
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_reload(self) -> None:
         """A reload is told with the moment at which it began, and its end."""
@@ -111,10 +128,11 @@ class NotifierTests(SynchronousTestCase):
         for address in ("", "vsock:2:1234"):
             notifier = self.notifier(NOTIFY_SOCKET=address)
             notifier.startService()
-            notifier.status("serving a")
+            notifier.look(lambda: "serving a")
             notifier.stopping()
             notifier.stopService()
         self.assertEqual([], self.told)
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_deaf(self) -> None:
         """A service manager that cannot be told is a line in the log."""

@@ -5,6 +5,7 @@ What is there once the package is installed.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -86,7 +87,7 @@ class WheelTests(SynchronousTestCase):
         metadata = message_from_bytes(self.wheel.read(name))
         self.assertEqual(ler.__version__, metadata["Version"])
         wanted = {
-            requirement.partition(">")[0].lower()
+            re.split(r"[ (>]", requirement)[0].lower()
             for requirement in metadata.get_all("Requires-Dist", [])
             if "extra ==" not in requirement
         }

@@ -28,7 +28,7 @@ from ler import tap
 from ler.config import Config, Engine, GenericProcess, Loaded
 from ler.errors import ShuttingDown
 from ler.interfaces import Residency
-from ler.notify import Notifier
+from ler.notify import MOMENT_S, Notifier
 from ler.reloading import Changes
 from ler.slot.record import Answered
 from ler.slot.wish import Priority
@@ -370,6 +370,7 @@ class RouterTests(SynchronousTestCase):
         del self.events[:]
         self.slots.described = [{"resident": "a", "swap": None, "stuck": None}]
         self.slots.moved(None)
+        self.reactor.advance(MOMENT_S)
         router.stopService()
         self.assertEqual(["STATUS=serving a", "STOPPING=1", "stop listening"], self.events)
 
