@@ -94,7 +94,8 @@ class PackageTests(CheckoutCase):
         path = Path(self.mktemp())
         path.write_text(text.replace("[...]", "[secret]"))
         config = load(str(path), {}).config
-        self.assertEqual((["ollama", "qwen"], ("secret",)), ([*config.engines], config.api_keys))
+        keys = [key.key for key in config.api_keys]
+        self.assertEqual((["ollama", "qwen"], ["secret"]), ([*config.engines], keys))
 
 
 class UnitTests(CheckoutCase):
@@ -154,7 +155,8 @@ class ContainerTests(CheckoutCase):
         [published] = router["ports"]
         path, inside, _ = router["volumes"][0].split(":")
         config = load(str(ROOT / path), {"ROUTER_API_KEY": "secret"}).config
-        self.assertEqual(("0.0.0.0", ("secret",)), (config.host, config.api_keys))
+        keys = [key.key for key in config.api_keys]
+        self.assertEqual(("0.0.0.0", ["secret"]), (config.host, keys))
         self.assertEqual(str(config.port), published.rpartition(":")[2])
         hosts = [
             engine.base_url.split("/")[2].partition(":")[0] for engine in config.engines.values()

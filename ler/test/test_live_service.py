@@ -25,6 +25,15 @@ from ler.notify import send
 from ler.test.live import PATIENCE, Server, free_port, wait_for
 from ler.test.live_router import TWISTD
 
+HAND_OVER = f"""
+import os, sys
+os.dup2(int(sys.argv[1]), {FIRST_PASSED})
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Hands a socket over as a service manager does: only the process itself knows
+its pid, and a shell may not know of so many files."""
+
 
 class Manager:
     """
@@ -91,9 +100,7 @@ class ServiceTests(TestCase):
         command = [sys.executable, "-W", "ignore", "-c", TWISTD, "--nodaemon", "--pidfile="]
         command += ["engine-router", "--config", str(self.config)]
         if passed is not None:
-            # Only the process itself knows its pid.
-            script = f'export LISTEN_PID=$$; exec "$@" {FIRST_PASSED}<&{passed.fileno()}'
-            command = ["sh", "-c", script, "sh", *command]
+            command = [sys.executable, "-c", HAND_OVER, str(passed.fileno()), *command]
             environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="http")
         with self.log.open("ab") as log:
             router = Server(
