@@ -6,17 +6,22 @@ the terminal, and a line for each request.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
+    LogEvent,
     Logger,
     LogLevel,
     LogLevelFilterPredicate,
     LogPublisher,
+    formatEvent,
+    formatTime,
     textFileLogObserver,
 )
 from twisted.python.logfile import LogFile
@@ -43,19 +48,42 @@ def open_log(path: str) -> Any:
     return LogFile(name, folder, rotateLength=ROTATE_BYTES, maxRotatedFiles=KEPT_FILES)
 
 
+def json_line(event: LogEvent) -> str:
+    """
+    @return: an event as a line of JSON: when, how grave, who, the text, and
+        those of its fields that are plain values.
+    """
+    told = {
+        "time": formatTime(event.get("log_time")),
+        "level": event["log_level"].name if "log_level" in event else "info",
+        "logger": event.get("log_namespace", "-"),
+        "message": formatEvent(event),
+    }
+    if "log_failure" in event:
+        told["traceback"] = event["log_failure"].getTraceback()
+    fields = {
+        name: value
+        for name, value in event.items()
+        if not name.startswith("log_") and isinstance(value, str | int | float | None)
+    }
+    return json.dumps({**fields, **told}) + "\n"
+
+
 class LogFileService(Service):
     """
     Writes the log to a file that rotates, while it runs.
     """
 
-    def __init__(self, path: str, level: str, publisher: LogPublisher) -> None:
+    def __init__(self, path: str, level: str, publisher: LogPublisher, form: str = "text") -> None:
         """
         @param level: the least level that is written; a key of L{LEVELS}.
+        @param form: C{text} or C{json}.
         @param publisher: where the events come from.
         """
         self._path = os.path.abspath(path)
         self._level = LEVELS[level]
         self._publisher = publisher
+        self._form = form
         self._file: Any = None
         self._observer: ILogObserver | None = None
 
@@ -66,9 +94,12 @@ class LogFileService(Service):
         @raise OSError: when it cannot be written.
         """
         self._file = open_log(self._path)
-        self._observer = FilteringLogObserver(
-            textFileLogObserver(self._file), [LogLevelFilterPredicate(self._level)]
+        write = (
+            FileLogObserver(self._file, json_line)
+            if self._form == "json"
+            else textFileLogObserver(self._file)
         )
+        self._observer = FilteringLogObserver(write, [LogLevelFilterPredicate(self._level)])
         self._publisher.addObserver(self._observer)
         super().privilegedStartService()
 

@@ -63,6 +63,7 @@ AT_RESTART = frozenset(
         "log_file",
         "request_log",
         "log_level",
+        "log_format",
         "state_dir",
         "state_file",
         "memory_assist",

@@ -128,9 +128,10 @@ class Router(MultiService):
         if not is_attended():
             HangupService(reactor, self._reloader.hear).setServiceParent(self)
         if config.log_file is not None:
-            LogFileService(config.log_file, config.log_level, globalLogPublisher).setServiceParent(
-                self
+            log = LogFileService(
+                config.log_file, config.log_level, globalLogPublisher, config.log_format
             )
+            log.setServiceParent(self)
         self._request_log: RequestLogService | None = None
         if config.request_log is not None:
             self._request_log = RequestLogService(config.request_log)

@@ -306,6 +306,9 @@ class Config:
         None,
         path=True,
     )
+    log_format: Literal["text", "json"] = setting(
+        "Form of log_file: text, or a line of JSON for each event, with its fields.", "text"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("Least level logged.", "INFO")
     state_dir: str = setting(
         "Folder for the lock, large request bodies and the state file.",

@@ -68,7 +68,7 @@ class FeedCase(SynchronousTestCase):
         self.slots = Slots(
             {key: self.engines[key] for key in ("a", "b")},
             {SMALL: self.engines["small"]},
-            make_policy=lambda: Join(),
+            make_policy=Join,
             memory=self.memory,
             private_memory=FakeMemory(SettleReport("already_free", 0.0)),
             clock=self.clock,

@@ -5,6 +5,7 @@ Tests for L{ler.logs}.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -58,6 +59,32 @@ class LogFileServiceTests(SynchronousTestCase):
         text = self.path.read_text(encoding="utf-8")
         self.assertIn("a bug", text)
         self.assertIn("RuntimeError: odd", text)
+
+    def test_json(self) -> None:
+        """Events may be written as lines of JSON, with the fields that are
+        plain values."""
+        service = LogFileService(str(self.path), "INFO", self.publisher, "json")
+        service.privilegedStartService()
+        self.addCleanup(service.stopService)
+        self.log.info("engine {engine} took {seconds:.1f} s", engine="a\n", seconds=1.25, x=[1])
+        try:
+            raise RuntimeError("odd")
+        except RuntimeError:
+            self.log.failure("a bug")
+        first, second = map(json.loads, self.path.read_text().splitlines())
+        self.assertRegex(first.pop("time"), r"^\d{4}-\d\d-\d\dT")
+        self.assertEqual(
+            {
+                "level": "info",
+                "logger": "ler.test",
+                "message": "engine a\n took 1.2 s",
+                "engine": "a\n",
+                "seconds": 1.25,
+            },
+            first,
+        )
+        self.assertEqual(("critical", "a bug"), (second["level"], second["message"]))
+        self.assertIn("RuntimeError: odd", second["traceback"])
 
     def test_levels(self) -> None:
         """Only what reaches the level is written."""

@@ -1,0 +1,1 @@
+The log file may be lines of JSON (``log_format: json``).
