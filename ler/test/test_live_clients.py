@@ -173,8 +173,8 @@ class LibraryTests(RouterCase):
         # Streams begin before the engines do, and get heartbeats.
         load = "--load-s=0.5"
         engines = {
-            "tiny-birds": fleet.player("tiny-birds", load, f"--says={check.BIRDS}"),
-            "tiny-trees": fleet.player("tiny-trees", load, f"--says={check.TREES}"),
+            "tiny-birds": fleet.player("tiny-birds", load, says=check.BIRDS),
+            "tiny-trees": fleet.player("tiny-trees", load, says=check.TREES),
             "tiny-embed": fleet.player("tiny-embed"),
             **fleet.players(0),
         }
