@@ -20,6 +20,10 @@ from typing import Any
 PATIENCE = 20.0
 
 
+_given: set[int] = set()
+"""The ports that L{free_port} has given away, and gives to nobody else."""
+
+
 def free_port() -> int:
     """
     @return: a port on which nothing listens, and below those that the system
@@ -27,8 +31,11 @@ def free_port() -> int:
     """
     while True:
         port = randrange(20000, 32768)
+        if port in _given:
+            continue
         with socket.socket() as listener, suppress(OSError):
             listener.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
